@@ -1,0 +1,234 @@
+# modserver - make, make run, make test; `make help` lists the rest.
+#
+# GNU make (gmake on the BSDs).  Objects go to $(BUILD), the server to
+# ./modserver, modules to module/*.so; with another BUILD all of it goes there,
+# which is how the sanitized variants stand beside the plain one.
+
+CC      = cc
+CXX     = c++
+CFLAGS  = -O2 -g
+LDFLAGS =
+PREFIX  = /usr/local
+DESTDIR =
+PYTHON  = /usr/bin/python3
+RUBY    = /usr/bin/ruby
+GO      = /usr/bin/go
+BUILD   = build
+OUT     = $(if $(filter build,$(BUILD)),.,$(BUILD))
+# Seconds for each target of `make fuzz`.
+FUZZ_SECONDS = 60
+# One of src/poller_*.c: epoll, kqueue, poll.
+SYSTEM := $(shell uname -s)
+POLLER = $(or $(POLLER_$(SYSTEM)),poll)
+POLLER_Linux   = epoll
+POLLER_FreeBSD = kqueue
+POLLER_OpenBSD = kqueue
+POLLER_NetBSD  = kqueue
+POLLER_Darwin  = kqueue
+
+# What may be overridden stands above, what must be there below.
+FLAGS     = -std=c11 -D_GNU_SOURCE -Isrc -I. -I$(BUILD) -I$(DEP) -pthread \
+	-Wall -Wextra $(if $(WERROR),-Werror) -fvisibility=hidden -fPIE $(HARDEN)
+HARDEN    = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+LINK      = -pie -rdynamic -pthread $(LINK_$(SYSTEM))
+LINK_Linux = -Wl,-z,relro,-z,now
+LIBS      = $(LUA_LIBS) $(LIBS_$(POLLER)) -lm -ldl
+LUA       = lua5.4
+LUA_FLAGS = $(shell pkg-config --cflags $(LUA))
+LUA_LIBS  = $(shell pkg-config --libs $(LUA))
+# kqueue is in libc where it is native; on Linux it is libkqueue.
+KQUEUE       = $(if $(filter Linux,$(SYSTEM)),libkqueue)
+FLAGS_kqueue = $(if $(KQUEUE),$(shell pkg-config --cflags $(KQUEUE)))
+LIBS_kqueue  = $(if $(KQUEUE),$(shell pkg-config --libs $(KQUEUE)))
+
+DEP      = build/dep
+SOURCES  = $(filter-out src/poller_%,$(wildcard src/*.c)) src/poller_$(POLLER).c
+OBJECTS  = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/http_parser.o
+MODULES  = $(patsubst module/%.c,$(OUT)/module/%.so,$(wildcard module/*.c))
+EXAMPLES = $(patsubst %.c,%.so,$(wildcard examples/c/*.c)) \
+	$(patsubst %.cc,%.so,$(wildcard examples/c++/*.cc))
+UNITS    = $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/test_*.c))
+SERVLETS = $(patsubst %.c,build/%.so,$(wildcard test/servlets/*.c))
+REPLAYS  = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZERS  = $(patsubst %.c,$(BUILD)/%.fuzz,$(wildcard test/fuzz/fuzz_*.c))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help server modules examples run test programs check asan tsan poll \
+	fuzz install uninstall clean FORCE
+
+all: server modules examples
+server: $(OUT)/modserver
+modules: $(MODULES)
+examples: $(EXAMPLES)
+
+help:
+	@echo 'make            the server, its modules and the examples that can be built here'
+	@echo 'make run        install what is missing, build, serve config.conf on port 8080'
+	@echo 'make test       unit and end-to-end tests, also under ASan and UBSan and over poll(2)'
+	@echo 'make check      clang-tidy and cppcheck'
+	@echo 'make asan tsan poll     a variant in build/asan, build/tsan, build/poll'
+	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make install uninstall  under DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
+	@echo 'make clean'
+	@echo 'Variables: CC CFLAGS LDFLAGS BUILD POLLER=$(POLLER) WERROR=1 PYTHON RUBY GO'
+
+# dep/install may bring the very compiler, so the build is a make of its own.
+run:
+	dep/install run
+	$(MAKE) all
+	exec ./modserver config.conf
+
+test:
+	dep/install test
+	$(MAKE) WERROR=1 all programs
+	$(MAKE) WERROR=1 asan
+	$(MAKE) WERROR=1 poll
+	PYTHON=$(PYTHON) $(PYTHON) test/run build build/asan build/poll
+
+programs: $(UNITS) $(REPLAYS) $(SERVLETS)
+
+# --------------------------------------------------------------- variants
+asan:
+	$(MAKE) BUILD=build/asan HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer \
+	    -fsanitize=address,undefined -fno-sanitize-recover=undefined' server modules programs
+
+tsan:
+	$(MAKE) BUILD=build/tsan HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer \
+	    -fsanitize=thread' server modules programs
+
+poll:
+	$(MAKE) BUILD=build/poll POLLER=poll server modules programs
+
+fuzz:
+	$(MAKE) BUILD=build/fuzz CC=clang HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer \
+	    -fsanitize=fuzzer-no-link,address,undefined' fuzzers
+	for f in $(basename $(notdir $(wildcard test/fuzz/fuzz_*.c))); do \
+	    mkdir -p build/fuzz/corpus/$$f test/fuzz/corpus/$$f && \
+	    build/fuzz/test/fuzz/$$f.fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	        -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$f test/fuzz/corpus/$$f || exit 1; \
+	done
+
+fuzzers: $(FUZZERS)
+
+# ----------------------------------------------------------------- server
+$(OUT)/modserver: $(OBJECTS)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBS)
+
+$(BUILD)/libmodserver.a: $(filter-out $(BUILD)/main.o,$(OBJECTS))
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/%.o: src/%.c $(BUILD)/flags
+	$(CC) $(FLAGS) $(FLAGS_$(POLLER)) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/config.o: FLAGS += $(LUA_FLAGS)
+$(BUILD)/config.o: $(BUILD)/config_lua.h
+$(BUILD)/parser.o: $(DEP)/http_parser.h
+$(BUILD)/program.o: FLAGS += -DMODULE_DIRECTORY='"$(PREFIX)/lib/modserver"'
+
+$(BUILD)/config_lua.h: config.lua src/embed.sh $(BUILD)/flags
+	sh src/embed.sh config.lua config_lua > $@
+
+# http-parser comes from Debian's source package, built strict.
+$(BUILD)/http_parser.o: $(DEP)/http_parser.h $(BUILD)/flags
+	$(CC) -fPIE $(HARDEN) -DHTTP_PARSER_STRICT=1 $(CFLAGS) -c -o $@ $(DEP)/http_parser.c
+
+$(DEP)/http_parser.h: dep/http-parser
+	mkdir -p $(DEP)
+	dep/http-parser $(DEP)
+	touch $@
+
+# Changes when the compiler or its flags do, so that everything is built anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS) $(HARDEN) $(POLLER) $(PREFIX)' | cmp -s - $@ || \
+	    echo '$(CC) $(CFLAGS) $(HARDEN) $(POLLER) $(PREFIX)' > $@
+
+# ---------------------------------------------------------------- modules
+# A module may need a header, which says the flags to find it and the package
+# that has it; without it the module is left out, with one line.
+lua_header     = lua.h
+lua_flags      = $(LUA_FLAGS)
+lua_libs       = $(LUA_LIBS)
+lua_package    = liblua5.4-dev
+python_header  = Python.h
+python_flags   = $(shell $(PYTHON)-config --includes 2>/dev/null)
+python_libs    = $(shell $(PYTHON)-config --libs --embed 2>/dev/null)
+python_package = python3-dev
+ruby_header    = ruby.h
+ruby_flags     = $(shell $(RUBY) -rrbconfig -e 'c = RbConfig::CONFIG; \
+	puts "-I" + c["rubyhdrdir"] + " -I" + c["rubyarchhdrdir"]' 2>/dev/null)
+ruby_libs      = $(shell $(RUBY) -rrbconfig -e 'puts RbConfig::CONFIG["LIBRUBYARG_SHARED"]' 2>/dev/null)
+ruby_package   = ruby-dev
+
+MODULE_FLAGS = -std=gnu11 -D_GNU_SOURCE -I. -pthread -Wall -Wextra $(if $(WERROR),-Werror) \
+	-fvisibility=hidden -fPIC -shared $(HARDEN) $(LINK_$(SYSTEM))
+has_header = $(if $(1),printf '\043include <%s>\n' $(1) | $(CC) $(2) -E - >/dev/null 2>&1,true)
+
+$(OUT)/module/%.so: module/%.c module/module.h modserver.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	@if $(call has_header,$($*_header),$($*_flags)); then set -x; \
+	    $(CC) $(MODULE_FLAGS) $($*_flags) $(CFLAGS) -o $@ $< $($*_libs); \
+	else rm -f $@; \
+	    echo 'skipped: $* ($($*_header) not found: apt-get install $($*_package))'; fi
+
+# --------------------------------------------------------------- examples
+examples/c/%.so: examples/c/%.c modserver.h
+	$(CC) -I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<
+
+examples/c++/%.so: examples/c++/%.cc modserver.h
+	@if command -v $(CXX) >/dev/null; then set -x; \
+	    $(CXX) -I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<; \
+	else echo 'skipped: $< ($(CXX) not found: apt-get install g++)'; fi
+
+# ------------------------------------------------------------------ tests
+$(BUILD)/test/unit/%: test/unit/%.c $(BUILD)/libmodserver.a
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) -MMD -MP $(LINK) $(LDFLAGS) -o $@ $< $(BUILD)/libmodserver.a -lcmocka $(LIBS)
+
+build/test/servlets/%.so: test/servlets/%.c modserver.h
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -I. -Wall -Wextra -O1 -g -shared -fPIC -pthread -o $@ $<
+
+# Each fuzz target twice: with libFuzzer, and as a program that replays files.
+$(BUILD)/test/fuzz/%: test/fuzz/%.c test/fuzz/replay.c $(BUILD)/libmodserver.a
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $< test/fuzz/replay.c $(BUILD)/libmodserver.a $(LIBS)
+
+$(BUILD)/test/fuzz/%.fuzz: test/fuzz/%.c $(BUILD)/libmodserver.a
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ $< $(BUILD)/libmodserver.a $(LIBS)
+
+check:
+	@if command -v clang-tidy-14 >/dev/null; then \
+	    clang-tidy-14 --quiet $(SOURCES) module/so.c -- $(FLAGS) $(LUA_FLAGS); \
+	else echo 'skipped: clang-tidy (apt-get install clang-tidy-14)'; fi
+	@if command -v cppcheck >/dev/null; then \
+	    cppcheck --quiet --std=c11 --enable=warning,portability --error-exitcode=1 \
+	        --inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -Isrc -I. src module/so.c; \
+	else echo 'skipped: cppcheck (apt-get install cppcheck)'; fi
+
+# ---------------------------------------------------------------- install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/modserver \
+	    $(DESTDIR)$(PREFIX)/include/modserver
+	install modserver $(DESTDIR)$(PREFIX)/bin/modserver
+	for f in $(wildcard $(MODULES)); do \
+	    install -m 644 $$f $(DESTDIR)$(PREFIX)/lib/modserver/ || exit 1; done
+	install -m 644 modserver.h $(DESTDIR)$(PREFIX)/include/modserver.h
+	install -m 644 module/module.h $(DESTDIR)$(PREFIX)/include/modserver/module.h
+	for f in $(wildcard man/*.[1-8]); do \
+	    d=$(DESTDIR)$(PREFIX)/share/man/man$${f##*.} && install -d $$d && \
+	    install -m 644 $$f $$d/ || exit 1; done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/modserver $(DESTDIR)$(PREFIX)/include/modserver.h
+	rm -rf $(DESTDIR)$(PREFIX)/lib/modserver $(DESTDIR)$(PREFIX)/include/modserver
+	for f in $(wildcard man/*.[1-8]); do \
+	    rm -f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
+
+clean:
+	rm -rf build modserver module/*.so examples/c/*.so examples/c++/*.so
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/test/unit/*.d)
