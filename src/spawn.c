@@ -1,0 +1,171 @@
+/*
+ * spawn.c - when to fork a worker and when to let one go.
+ *
+ * Work waits for one of three reasons, and each has its own answer:
+ *
+ *   - every worker is asleep in a servlet: fork, doubling the number while
+ *     that lasts;
+ *   - some were busy for less than patience at every look, and yet what waits
+ *     has been waiting for twice the patience (many short blocking requests):
+ *     the same;
+ *   - the processors are taken: forking gains no throughput and costs memory.
+ *     One more worker only when no servlet has been entered for a while, so
+ *     that a quick request does not wait behind slow computations for ever.
+ */
+#include <stddef.h>
+
+#include "spawn.h"
+
+/* Between two decisions at least, and at most while nothing changes. */
+#define LOOK_MIN_NS 100000u
+#define LOOK_MAX_NS 10000000u
+
+/* With every processor taken by a servlet, one more worker is forked when
+ * none has been entered for so long; with twice as many servlets as processors
+ * four times as long, and so on. */
+#define RESTRAINT_NS 50000000u
+#define RESTRAINT_MAX_NS 3000000000u
+
+static unsigned
+min_unsigned(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t
+restraint_ns(unsigned on_processor, unsigned processors)
+{
+	uint64_t n = RESTRAINT_NS;
+
+	n = n * on_processor / processors * on_processor / processors;
+	return n < RESTRAINT_MAX_NS ? n : RESTRAINT_MAX_NS;
+}
+
+/* Workers wanted for the work that waits. */
+static unsigned
+spawn_wanted(const struct spawn_state *state, const struct spawn_view *v,
+    const struct spawn_limits *l)
+{
+	uint64_t waited = v->oldest_wait_ns;
+	unsigned batch;
+
+	if (v->workers == 0)
+		return 1;
+	/* Those that start are the remedy: see first what they take. */
+	if (v->starting > 0)
+		return 0;
+
+	/* Workers that look idle and yet leave work waiting are busy with
+	 * their connections: as many of them as processors are of use. */
+	if (v->workers < l->processors &&
+	    v->now_ns - state->waiting_since_ns >= 4 * l->patience_ns)
+		return 1;
+	if (v->idle > 0)
+		return 0;
+
+	if (v->now_ns - state->short_since_ns > waited)
+		waited = v->now_ns - state->short_since_ns;
+	if (v->available > 0 && waited < 2 * l->patience_ns)
+		return 0;
+	if (l->processors > 0 && v->on_processor >= l->processors)
+		return v->youngest_run_ns >= restraint_ns(v->on_processor, l->processors);
+
+	batch = state->batch == 0 ? 1 : 2 * state->batch;
+	/* Where some work is being taken, the shortage is a part, not the whole. */
+	if (v->available > 0)
+		batch = min_unsigned(batch, v->workers / 2 + 1);
+	return batch;
+}
+
+/* How long until the next look while something waits. */
+static uint64_t
+spawn_look_ns(const struct spawn_state *state, const struct spawn_view *v,
+    const struct spawn_limits *l)
+{
+	uint64_t waiting = v->now_ns - state->waiting_since_ns;
+	uint64_t look = l->patience_ns;
+
+	/* The moment when the last one that is available ceases to be. */
+	if (v->idle == 0 && v->starting == 0 && v->youngest_run_ns < l->patience_ns)
+		look = l->patience_ns - v->youngest_run_ns;
+	if (waiting / 8 > look)
+		look = waiting / 8;
+	if (look > LOOK_MAX_NS)
+		look = LOOK_MAX_NS;
+	return look < LOOK_MIN_NS ? LOOK_MIN_NS : look;
+}
+
+struct spawn_decision
+spawn_decide(struct spawn_state *state, const struct spawn_view *v,
+    const struct spawn_limits *l)
+{
+	struct spawn_decision d = { 0 };
+	unsigned alive = v->workers + v->leaving;
+	unsigned room = alive < l->max ? l->max - alive : 0;
+	unsigned wanted = 0;
+
+	if (v->workers < l->min)
+		d.fork = min_unsigned(l->min - v->workers, room);
+
+	if (!v->waiting) {
+		state->batch = 0;
+		state->waiting_since_ns = state->short_since_ns = 0;
+		if (v->idle > 0)
+			d.sleep = true;
+		else if (v->youngest_run_ns < l->patience_ns)
+			/* Most likely it is idle again by then; watching the
+			 * listeners would wake us for each connection. */
+			d.look_again_ns = spawn_look_ns(state, v, l);
+		else
+			d.watch = true;
+		return d;
+	}
+
+	if (state->waiting_since_ns == 0)
+		state->waiting_since_ns = v->now_ns;
+	if (v->idle > 0)
+		state->short_since_ns = 0;
+	else if (state->short_since_ns == 0)
+		state->short_since_ns = v->now_ns;
+
+	wanted = min_unsigned(spawn_wanted(state, v, l), room);
+	if (wanted > 0) {
+		state->batch = wanted;
+		state->waiting_since_ns = v->now_ns;
+		state->short_since_ns = 0;
+		if (wanted > d.fork)
+			d.fork = wanted;
+	}
+	/* At the maximum there is nothing to decide until a worker has gone. */
+	if (room > 0)
+		d.look_again_ns = spawn_look_ns(state, v, l);
+	return d;
+}
+
+unsigned
+spawn_needed(unsigned busy, unsigned on_processor, const struct spawn_limits *l)
+{
+	unsigned asleep = busy > on_processor ? busy - on_processor : 0;
+
+	if (on_processor < l->processors)
+		return busy;
+	return min_unsigned(busy, asleep + l->processors + 1);
+}
+
+void
+spawn_peak_add(struct spawn_peak *p, unsigned peak)
+{
+	p->at = (p->at + 1) % SPAWN_BUCKETS;
+	p->bucket[p->at] = peak;
+}
+
+unsigned
+spawn_surplus(const struct spawn_peak *p, unsigned workers, const struct spawn_limits *l)
+{
+	unsigned keep = l->min;
+
+	for (size_t i = 0; i < SPAWN_BUCKETS; i++)
+		if (p->bucket[i] > keep)
+			keep = p->bucket[i];
+	return workers > keep ? workers - keep : 0;
+}
