@@ -136,7 +136,7 @@ $(BUILD)/http_parser.o: $(DEP)/http_parser.h $(BUILD)/flags
 
 $(DEP)/http_parser.h: dep/http-parser
 	mkdir -p $(DEP)
-	dep/http-parser $(DEP)
+	CC='$(CC)' dep/http-parser $(DEP)
 	touch $@
 
 # Changes when the compiler or its flags do, so that everything is built anew.
@@ -166,15 +166,18 @@ MODULE_FLAGS = -std=gnu11 -D_GNU_SOURCE -I. -pthread -Wall -Wextra $(if $(WERROR
 	-fvisibility=hidden -fPIC -shared $(HARDEN) $(LINK_$(SYSTEM))
 has_header = $(if $(1),printf '\043include <%s>\n' $(1) | $(CC) $(2) -E - >/dev/null 2>&1,true)
 
-$(OUT)/module/%.so: module/%.c module/module.h modserver.h $(BUILD)/flags
+# A module is one file, or one and a directory of the same name.
+.SECONDEXPANSION:
+$(OUT)/module/%.so: module/%.c $$(wildcard module/$$*/*.[ch]) module/module.h modserver.h \
+    $(BUILD)/flags
 	@mkdir -p $(@D)
 	@if $(call has_header,$($*_header),$($*_flags)); then set -x; \
-	    $(CC) $(MODULE_FLAGS) $($*_flags) $(CFLAGS) -o $@ $< $($*_libs); \
+	    $(CC) $(MODULE_FLAGS) $($*_flags) $(CFLAGS) -o $@ $(filter %.c,$^) $($*_libs); \
 	else rm -f $@; \
 	    echo 'skipped: $* ($($*_header) not found: apt-get install $($*_package))'; fi
 
 # --------------------------------------------------------------- examples
-examples/c/%.so: examples/c/%.c modserver.h
+examples/c/%.so: examples/c/%.c $(wildcard examples/c/*.h) modserver.h
 	$(CC) -I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<
 
 examples/c++/%.so: examples/c++/%.cc modserver.h
