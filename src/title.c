@@ -1,0 +1,109 @@
+/*
+ * title.c - what ps shows.
+ *
+ * The kernel lays argv and the environment out as one run of strings, and ps
+ * reads what lies there.  We move both elsewhere and write into their room.
+ */
+#include "title.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* The room; no title is shown while it is NULL. */
+static char *title_room;
+static size_t title_size;	/* of argv and environment together */
+static size_t title_arguments;	/* of argv alone */
+
+/* Where the run of strings that starts at `from` ends: behind the last one
+ * that follows its predecessor directly. */
+static char *
+strings_end(char **strings, char *from)
+{
+	for (; *strings != NULL && *strings == from; strings++)
+		from += strlen(from) + 1;
+	return from;
+}
+
+/* A copy of the array and its strings, or NULL. */
+static char **
+strings_copy(char **strings)
+{
+	size_t i, count = 0;
+	char **copy;
+
+	while (strings[count] != NULL)
+		count++;
+	copy = calloc(count + 1, sizeof(*copy));
+	if (copy == NULL)
+		return NULL;
+	for (i = 0; i < count; i++) {
+		copy[i] = strdup(strings[i]);
+		if (copy[i] == NULL) {
+			while (i > 0)
+				free(copy[--i]);
+			free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+void
+title_init(int argc, char **argv)
+{
+	char **arguments, **environment, *end;
+	int i;
+
+	if (argc < 1 || title_room != NULL)
+		return;
+	arguments = strings_copy(argv);
+	environment = strings_copy(environ);
+	if (arguments == NULL || environment == NULL)
+		return;		/* a few strings lost, once; the title stays as it is */
+
+	end = strings_end(argv, argv[0]);
+	title_room = argv[0];
+	title_arguments = (size_t)(end - argv[0]);
+	title_size = (size_t)(strings_end(environ, end) - argv[0]);
+
+	/* argv keeps its meaning for whoever holds it. */
+	for (i = 0; i < argc; i++)
+		argv[i] = arguments[i];
+	free(arguments);
+	environ = environment;
+#ifdef __GLIBC__
+	/* These point into argv[0]; assert() and error() print them. */
+	program_invocation_short_name = argv[0] +
+	    (program_invocation_short_name - program_invocation_name);
+	program_invocation_name = argv[0];
+#endif
+}
+
+void
+title_set(const char *format, ...)
+{
+	static const char prefix[] = "modserver: ";
+	va_list arguments;
+	size_t length;
+
+	if (title_room == NULL || title_size < 2)
+		return;
+	memset(title_room, 0, title_size);
+	snprintf(title_room, title_size, "%s", prefix);
+	length = strlen(title_room);
+	va_start(arguments, format);
+	vsnprintf(title_room + length, title_size - length, format, arguments);
+	va_end(arguments);
+
+	/* Linux shows all of argv's room, zeros included, unless its last octet
+	 * is not zero: then it shows one string that starts there. */
+	length = strlen(title_room);
+	if (length + 1 < title_arguments)
+		title_room[title_arguments - 1] = '.';
+}
