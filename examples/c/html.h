@@ -34,6 +34,21 @@ html_escape(servlet *s, const char *text)
 	}
 }
 
+/* Writes a path as the value of href, percent-encoded; of a prefix route its
+ * root: "/shop/" for "/shop/" "*". */
+static inline void
+html_href(servlet *s, const char *path)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789-._~/";
+
+	for (; *path != '\0' && strcmp(path, "*") != 0; path++)
+		if (strchr(plain, *path) != NULL)
+			rwrite(s, path, 1);
+		else
+			rprintf(s, "%%%02X", (unsigned char)*path);
+}
+
 static const char html_style[] =
     ":root{color-scheme:light dark;--paper:#fcfbf9;--ink:#21201c;--soft:#6b6860;--line:#e4e1da;--link:#0b5a8a;--hover:#f3f1ec}"
     "@media(prefers-color-scheme:dark){"
