@@ -1,0 +1,101 @@
+/*
+ * module.h - what a language module is to the server, and all it sees of it.
+ *
+ * A module is a shared library (module/NAME.so) that exports one table:
+ *
+ *	const struct module modserver_module = { .abi = MODULE_ABI, ... };
+ *
+ * The server calls its functions from one thread only, the main one.
+ * No exception, longjmp or panic may leave any of them.  None may exit,
+ * and none may change a signal's disposition for good: the server puts
+ * dispositions back after start and open (see MODULE_KEEPS_SIGNALS).
+ *
+ * Where errors are text, `error` holds MODULE_ERROR_MAX octets; write a
+ * NUL-terminated message there, several lines if the language has a
+ * traceback.  The server logs it with file and line of the configuration.
+ */
+#ifndef MODULE_H
+#define MODULE_H
+
+#include "modserver.h"
+
+/* Raised when this structure or the meaning of a function changes.  A
+ * module of another version is refused. */
+#define MODULE_ABI 1
+
+#define MODULE_ERROR_MAX 4096
+
+/* Where a program must be loaded. */
+enum module_place {
+	MODULE_IN_ZYGOTE,	/* once, before fork: workers share its memory */
+	MODULE_IN_WORKER	/* in each worker, at its first request: for runtimes
+				 * that start threads and do not survive fork */
+};
+
+/* One option of load_module { ... } that is not the server's own. */
+struct module_option {
+	const char *name;
+	const char *value;	/* numbers and booleans as text: "1", "true" */
+};
+
+/* What the configuration says of one servlet.  Lives as long as the process. */
+struct module_servlet {
+	const char *path;	/* of the file, absolute; or "pkg.module:name" as written */
+	const char *route;	/* "/hello", "/shop" + "/" + "*" */
+	const char *directory;	/* of the configuration file, absolute */
+	const struct module_option *options;	/* unknown fields of load_servlet { } */
+	size_t option_count;
+};
+
+enum module_flag {
+	MODULE_KEEPS_SIGNALS = 1	/* handlers for SEGV, BUS, FPE and URG that open
+					 * installs stay (Go needs them) */
+};
+
+struct module {
+	unsigned abi;		/* MODULE_ABI; first: it protects the rest */
+	unsigned flags;		/* of enum module_flag */
+	const char *name;	/* "lua": what the index page and the logs call it */
+
+	/* Starts the runtime; called once per generation, in the zygote, before
+	 * any open (for a program of MODULE_IN_WORKER the runtime starts in its
+	 * open).  An option it does not know is an error.  0, or -1 and error.
+	 * May be NULL when there are no options. */
+	int (*start)(const struct module_option *options, size_t count, char *error);
+
+	/* One line for the log at start: version, prefix, path of the runtime.
+	 * Called after start.  May be NULL. */
+	const char *(*version)(void);
+
+	/* Where this file must be loaded, without loading it.  NULL: in the zygote. */
+	enum module_place (*place)(const char *path);
+
+	/* Loads one servlet.  Returns the module's own handle, or NULL and error. */
+	void *(*open)(const struct module_servlet *servlet, char *error);
+
+	/* The servlet's init, once per process before the first run there.  0, or
+	 * -1: it failed and has logged why with rlog; the request is answered
+	 * 500 and the next one tries again.  May be NULL. */
+	int (*init)(void *program, servlet *s);
+
+	/* Answers one request.  0, or -1: failed, has logged why with rlog. */
+	int (*run)(void *program, servlet *s);
+
+	/* The servlet's cleanup, in a process that ran its init, before it exits. */
+	void (*close)(void *program);
+
+	/* Around every fork of a worker: before and after_parent in the zygote,
+	 * after_child in the new worker.  May be NULL. */
+	void (*before_fork)(void);
+	void (*after_fork_parent)(void);
+	void (*after_fork_child)(void);
+
+	/* For a runtime that must fork by itself (Ruby): as fork(2).  At most one
+	 * loaded module may have it.  NULL otherwise. */
+	pid_t (*fork)(void);
+};
+
+/* The one symbol a module exports. */
+extern MODSERVER_API const struct module modserver_module;
+
+#endif
