@@ -1,0 +1,198 @@
+/* request.c - see request.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "request.h"
+
+#define POOL_MAX 64		/* requests kept for the next ones */
+
+static void
+request_reset(struct request *r, const struct config_limits *limits)
+{
+	parser_init(&r->parser, limits->head_bytes);
+	memset(&r->head, 0, sizeof(r->head));
+	r->head.content_length = -1;
+	r->head.fields = r->fields;
+	r->head.field_max = (uint32_t)limits->headers;
+	r->body_max = limits->body_bytes;
+	r->head_done = false;
+	r->fed = 0;
+	r->ready_ns = 0;
+}
+
+struct request *
+request_new(struct request_pool *pool)
+{
+	struct request *r = pool->free;
+
+	if (r != NULL) {
+		pool->free = r->next;
+		pool->count--;
+	} else {
+		r = malloc(sizeof(*r) + pool->limits->headers * sizeof(r->fields[0]));
+		if (r == NULL)
+			return NULL;
+		r->buffer = malloc(REQUEST_BUFFER);
+		if (r->buffer == NULL) {
+			free(r);
+			return NULL;
+		}
+		r->size = REQUEST_BUFFER;
+		spool_init(&r->body, REQUEST_BODY_MEMORY);
+	}
+	r->length = 0;
+	request_reset(r, pool->limits);
+	return r;
+}
+
+void
+request_free(struct request_pool *pool, struct request *r)
+{
+	spool_free(&r->body);
+	spool_init(&r->body, REQUEST_BODY_MEMORY);
+	if (r->size > REQUEST_BUFFER || pool->count >= POOL_MAX) {
+		free(r->buffer);
+		free(r);
+		return;
+	}
+	r->next = pool->free;
+	pool->free = r;
+	pool->count++;
+}
+
+void
+request_next(struct request *r, const struct config_limits *limits)
+{
+	size_t rest = r->length - r->fed;
+
+	if (rest > 0)
+		memmove(r->buffer, r->buffer + r->fed, rest);
+	r->length = rest;
+	if (r->body.length > 0) {
+		spool_free(&r->body);
+		spool_init(&r->body, REQUEST_BODY_MEMORY);
+	}
+	request_reset(r, limits);
+}
+
+static int
+request_grow(struct request *r, size_t size)
+{
+	char *grown = realloc(r->buffer, size);
+
+	if (grown == NULL)
+		return -1;
+	r->buffer = grown;
+	r->size = size;
+	return 0;
+}
+
+size_t
+request_room(struct request *r)
+{
+	size_t most = r->parser.head_max + REQUEST_BUFFER;
+
+	if (r->length == r->size) {
+		if (r->size >= most)
+			return 0;
+		if (request_grow(r, r->size * 2 < most ? r->size * 2 : most) == -1)
+			return 0;
+	}
+	return r->size - r->length;
+}
+
+/* parser_body: takes decoded octets of the body. */
+static int
+request_take_body(void *context, const char *data, size_t length)
+{
+	struct request *r = context;
+
+	if ((int64_t)length > r->body_max - r->body.length) {
+		r->parser.status = 413;
+		r->parser.reason = "the body is longer than limits.body";
+		return -1;
+	}
+	if (spool_write(&r->body, data, length) == -1) {
+		r->parser.status = errno == ENOSPC ? 507 : 500;
+		r->parser.reason = "the body could not be stored";
+		return -1;
+	}
+	return 0;
+}
+
+/* The head is complete: refuse what can be refused before the body comes. */
+static enum parser_result
+request_head_done(struct request *r)
+{
+	r->head_done = true;
+	if (r->head.content_length > r->body_max) {
+		r->parser.status = 413;
+		r->parser.reason = "Content-Length is more than limits.body";
+		return PARSER_ERROR;
+	}
+	return PARSER_HEAD;
+}
+
+static enum request_progress
+request_result(struct request *r, enum parser_result result)
+{
+	switch (result) {
+	case PARSER_DONE:
+		return REQUEST_READY;
+	case PARSER_ERROR:
+		return REQUEST_REFUSED;
+	case PARSER_HEAD:
+	case PARSER_MORE:
+		break;
+	}
+	/* A client that has begun to send the body does not wait any more. */
+	if (r->head_done && r->head.expect_continue && r->body.length == 0 &&
+	    r->fed == r->length) {
+		r->head.expect_continue = false;
+		return REQUEST_CONTINUE;
+	}
+	return REQUEST_MORE;
+}
+
+enum request_progress
+request_parse(struct request *r)
+{
+	enum parser_result result;
+	size_t used;
+
+	do {
+		result = parser_feed(&r->parser, &r->head, r->buffer,
+		    r->buffer + r->fed, r->length - r->fed, &used,
+		    request_take_body, r);
+		r->fed += used;
+		if (result == PARSER_HEAD)
+			result = request_head_done(r);
+	} while (result == PARSER_HEAD);
+
+	/* Body octets have been taken: only the head stays in the buffer. */
+	if (result == PARSER_MORE && r->head_done)
+		r->length = r->fed = r->parser.head_length;
+	return request_result(r, result);
+}
+
+enum request_progress
+request_parse_body(struct request *r, const char *data, size_t length)
+{
+	enum parser_result result;
+	size_t used, rest;
+
+	result = parser_feed(&r->parser, &r->head, r->buffer, data, length, &used,
+	    request_take_body, r);
+	rest = length - used;
+	if (result == PARSER_DONE && rest > 0) {
+		if (r->length + rest > r->size && request_grow(r, r->length + rest) == -1) {
+			r->parser.status = 500;
+			r->parser.reason = "out of memory";
+			return REQUEST_REFUSED;
+		}
+		memcpy(r->buffer + r->length, data + used, rest);
+		r->length += rest;
+	}
+	return request_result(r, result);
+}
