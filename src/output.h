@@ -1,0 +1,51 @@
+/*
+ * output.h - octets of a response that its client has not read yet.
+ *
+ * In memory up to a size, then in an unlinked file, with whole files
+ * (rsendfile) at their places in between.  A connection has one only while
+ * something waits to be sent.
+ */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "spool.h"
+
+#define OUTPUT_MEMORY 65536		/* octets kept in memory */
+#define OUTPUT_MAX (1LL << 30)		/* octets spooled before a servlet has to wait */
+#define OUTPUT_FILES_MAX 4		/* whole files at once; further ones are copied */
+
+/* A file's octets, to be sent when spool octet `at` is due. */
+struct output_file {
+	long long at;
+	int fd;				/* ours */
+	long long offset, length;	/* what is left of it */
+};
+
+struct output {
+	struct spool spool;
+	long long sent;			/* octets of the spool that are gone */
+	unsigned file_count;
+	struct output_file files[OUTPUT_FILES_MAX];	/* in order; sent ones are removed */
+};
+
+struct output *output_new(void);
+void output_free(struct output *o);
+
+/* Octets still to be sent. */
+long long output_pending(const struct output *o);
+
+/* Appends everything of iov but its first `skip` octets.  0, or -1 and errno. */
+int output_append(struct output *o, const struct iovec *iov, int count, size_t skip);
+
+/* Appends a file's octets; duplicates fd.  0, or -1 and errno. */
+int output_append_file(struct output *o, int fd, long long offset, long long length);
+
+/* Sends what the socket takes.  1: all is sent, 0: the socket is full, -1 and
+ * errno: the client has gone. *moved is increased by the octets sent. */
+int output_send(struct output *o, int socket_fd, long long *moved);
+
+#endif
