@@ -1,0 +1,392 @@
+/* response.c - see response.h. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "date.h"
+#include "response.h"
+#include "response_head.h"
+
+int
+response_init(struct response *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->file_fd = -1;
+	r->buffer = malloc(RESPONSE_BUFFER);
+	return r->buffer == NULL ? -1 : 0;
+}
+
+void
+response_begin(struct response *r, struct arena *arena, int fd,
+    struct output **output, int minor, bool head_method, bool keep_alive)
+{
+	r->arena = arena;
+	r->fd = fd;
+	r->output = output;
+	r->minor = minor;
+	r->head_method = head_method;
+	r->keep_alive = keep_alive;
+	r->status = 200;
+	r->status_set = false;
+	r->headers = NULL;
+	r->last_header = &r->headers;
+	r->head_sent = false;
+	r->broken = false;
+	r->framing = FRAMING_NONE;
+	r->declared_length = -1;
+	r->body_bytes = 0;
+	r->sent_bytes = 0;
+	r->length = 0;
+	r->file_fd = -1;
+}
+
+void
+response_set_status(struct response *r, int status)
+{
+	if (r->head_sent)
+		return;
+	r->status = status;
+	r->status_set = true;
+}
+
+static bool
+status_has_no_body(int status)
+{
+	return status < 200 || status == 204 || status == 304;
+}
+
+static void
+response_forget_file(struct response *r)
+{
+	if (r->file_fd != -1)
+		close(r->file_fd);
+	r->file_fd = -1;
+}
+
+/* A servlet that outruns its client by OUTPUT_MAX waits until some is read. */
+static int
+response_wait(struct response *r)
+{
+	struct pollfd p = { .fd = r->fd, .events = POLLOUT };
+	long long moved = 0;
+	int timeout = r->write_timeout_ms > 0 ? (int)r->write_timeout_ms : -1;
+
+	while (output_pending(*r->output) > OUTPUT_MAX) {
+		if (poll(&p, 1, timeout) == 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		if (output_send(*r->output, r->fd, &moved) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Sends iov, or queues it (or its rest) behind what waits already. */
+static void
+response_send(struct response *r, struct iovec *iov, int count)
+{
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)count };
+	long long moved = 0;
+	size_t total = 0;
+	ssize_t n = 0;
+	int i;
+
+	if (r->broken)
+		return;
+	for (i = 0; i < count; i++)
+		total += iov[i].iov_len;
+	if (*r->output != NULL) {
+		if (output_append(*r->output, iov, count, 0) == -1 ||
+		    output_send(*r->output, r->fd, &moved) == -1 ||
+		    response_wait(r) == -1)
+			r->broken = true;
+		return;
+	}
+	do
+		n = sendmsg(r->fd, &m, MSG_NOSIGNAL);
+	while (n == -1 && errno == EINTR);
+	if (n == (ssize_t)total)
+		return;
+	if (n == -1) {
+		if (errno != EAGAIN && errno != EWOULDBLOCK) {
+			r->broken = true;
+			return;
+		}
+		n = 0;
+	}
+	*r->output = output_new();
+	if (*r->output == NULL || output_append(*r->output, iov, count, (size_t)n) == -1)
+		r->broken = true;
+}
+
+/* Queues the file and sends what the socket takes of it. */
+static void
+response_send_file(struct response *r, int fd, long long offset, long long length)
+{
+	long long moved = 0;
+
+	if (r->broken || length == 0)
+		return;
+	if (*r->output == NULL)
+		*r->output = output_new();
+	if (*r->output == NULL ||
+	    output_append_file(*r->output, fd, offset, length) == -1 ||
+	    output_send(*r->output, r->fd, &moved) == -1)
+		r->broken = true;
+}
+
+/* Decides how the body will be framed, when the head must go. */
+static void
+response_choose_framing(struct response *r, bool final)
+{
+	int64_t length = (int64_t)r->length + (r->file_fd != -1 ? r->file_length : 0);
+
+	if (status_has_no_body(r->status)) {
+		r->framing = FRAMING_NONE;
+		r->declared_length = -1;
+	} else if (r->declared_length >= 0) {
+		r->framing = FRAMING_LENGTH;
+	} else if (final && !r->head_method) {
+		r->framing = FRAMING_LENGTH;
+		r->declared_length = length;
+	} else if (final) {
+		/* HEAD: what GET would have said; unknown if the servlet wrote nothing. */
+		r->framing = r->body_bytes > 0 ? FRAMING_LENGTH : FRAMING_NONE;
+		r->declared_length = r->body_bytes > 0 ? (int64_t)r->body_bytes : -1;
+	} else if (r->minor >= 1) {
+		r->framing = FRAMING_CHUNKED;
+	} else {
+		r->framing = FRAMING_CLOSE;
+	}
+	if (r->framing == FRAMING_CLOSE && !r->head_method)
+		r->keep_alive = false;
+}
+
+/* Takes `length` octets off what the Content-Length still allows. */
+static size_t
+response_allowed(struct response *r, size_t length)
+{
+	uint64_t left;
+
+	if (r->framing != FRAMING_LENGTH)
+		return length;
+	left = (uint64_t)r->declared_length - r->sent_bytes;
+	return length < left ? length : (size_t)left;
+}
+
+/* Sends the head (if it has not been) and the buffer; the last chunk if final. */
+static void
+response_commit(struct response *r, bool final)
+{
+	struct iovec iov[4];
+	char size[32];
+	size_t length;
+	int count = 0;
+
+	if (!r->head_sent) {
+		response_choose_framing(r, final);
+		if (response_head_build(r, &iov[0]) == -1) {
+			r->broken = true;
+			return;
+		}
+		count = 1;
+		r->head_sent = true;
+	}
+	length = r->head_method || r->framing == FRAMING_NONE ? 0 :
+	    response_allowed(r, r->length);
+	if (r->framing == FRAMING_CHUNKED && length > 0) {
+		iov[count].iov_base = size;
+		iov[count++].iov_len = (size_t)snprintf(size, sizeof(size), "%zx\r\n", length);
+	}
+	if (length > 0) {
+		iov[count].iov_base = r->buffer;
+		iov[count++].iov_len = length;
+		r->sent_bytes += length;
+	}
+	if (r->framing == FRAMING_CHUNKED && !r->head_method) {
+		const char *end = length > 0 ? "\r\n0\r\n\r\n" : "0\r\n\r\n";
+		size_t end_length = length > 0 ? 2 : 0;
+
+		if (final)
+			end_length += 5;
+		iov[count].iov_base = (char *)(uintptr_t)end;
+		iov[count++].iov_len = end_length;
+	}
+	r->length = 0;
+	if (count > 0)
+		response_send(r, iov, count);
+}
+
+/* Sends the file behind what has been committed. */
+static void
+response_commit_file(struct response *r, int fd, long long offset, long long length)
+{
+	struct iovec iov;
+	char size[32];
+
+	if (r->head_method || r->framing == FRAMING_NONE)
+		return;
+	length = (long long)response_allowed(r, (size_t)length);
+	if (length == 0)
+		return;
+	r->sent_bytes += (uint64_t)length;
+	if (r->framing == FRAMING_CHUNKED) {
+		iov.iov_base = size;
+		iov.iov_len = (size_t)snprintf(size, sizeof(size), "%llx\r\n", length);
+		response_send(r, &iov, 1);
+	}
+	response_send_file(r, fd, offset, length);
+	if (r->framing == FRAMING_CHUNKED) {
+		iov.iov_base = (char *)(uintptr_t)"\r\n";
+		iov.iov_len = 2;
+		response_send(r, &iov, 1);
+	}
+}
+
+/* The file set aside can wait no longer: something comes behind it. */
+static void
+response_commit_waiting_file(struct response *r)
+{
+	response_commit(r, false);
+	response_commit_file(r, r->file_fd, r->file_offset, r->file_length);
+	response_forget_file(r);
+}
+
+size_t
+response_write(struct response *r, const char *data, size_t length)
+{
+	size_t done = 0;
+
+	if (r->broken)
+		return 0;
+	if (length == 0)
+		return 0;
+	if (r->file_fd != -1)
+		response_commit_waiting_file(r);
+	r->body_bytes += length;
+	while (done < length) {
+		size_t room = RESPONSE_BUFFER - r->length;
+		size_t piece = length - done < room ? length - done : room;
+
+		if (piece == 0) {
+			response_commit(r, false);
+			if (r->broken)
+				return 0;
+			continue;
+		}
+		memcpy(r->buffer + r->length, data + done, piece);
+		r->length += piece;
+		done += piece;
+	}
+	return length;
+}
+
+void
+response_flush(struct response *r)
+{
+	if (r->broken)
+		return;
+	if (r->file_fd != -1)
+		response_commit_waiting_file(r);
+	else if (r->length > 0 || !r->head_sent)
+		response_commit(r, false);
+}
+
+int
+response_sendfile(struct response *r, int fd, long long offset, long long length)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	if (!S_ISREG(st.st_mode) || offset < 0 || offset > st.st_size ||
+	    length < -1 || length > st.st_size - offset) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (length == -1)
+		length = st.st_size - offset;
+	if (r->broken) {
+		errno = EPIPE;
+		return -1;
+	}
+	if (r->file_fd != -1)
+		response_commit_waiting_file(r);
+	r->body_bytes += (uint64_t)length;
+	if (!r->head_sent) {
+		/* Perhaps it is all there is: then it gets a Content-Length. */
+		r->file_fd = dup(fd);
+		if (r->file_fd == -1)
+			return -1;
+		r->file_offset = offset;
+		r->file_length = length;
+		return 0;
+	}
+	response_commit(r, false);
+	response_commit_file(r, fd, offset, length);
+	if (r->broken)
+		errno = EPIPE;
+	return r->broken ? -1 : 0;
+}
+
+void
+response_error(struct response *r, int status)
+{
+	response_forget_file(r);
+	if (r->head_sent) {
+		r->broken = true;
+		return;
+	}
+	r->status = status;
+	r->status_set = true;
+	r->headers = NULL;
+	r->last_header = &r->headers;
+	r->declared_length = -1;
+	response_set_header(r, "Content-Type", "text/plain; charset=UTF-8", true);
+	r->length = (size_t)snprintf(r->buffer, RESPONSE_BUFFER, "%d %s\n", status,
+	    response_reason(status));
+	r->body_bytes = r->length;
+}
+
+const char *
+response_finish(struct response *r, bool failed)
+{
+	const char *wrong = NULL;
+
+	if (failed)
+		response_error(r, 500);
+	if (!r->head_sent && !r->broken) {
+		if (r->body_bytes == 0 && !r->status_set && r->declared_length < 0 &&
+		    !r->head_method)
+			r->status = 204;
+		if (r->file_fd != -1) {
+			response_commit(r, true);
+			response_commit_file(r, r->file_fd, r->file_offset, r->file_length);
+		} else {
+			response_commit(r, true);
+		}
+	} else if (!r->broken) {
+		response_commit(r, true);
+	}
+	response_forget_file(r);
+	if (r->framing == FRAMING_LENGTH && !r->head_method && !r->broken &&
+	    r->body_bytes != (uint64_t)r->declared_length) {
+		wrong = r->body_bytes < (uint64_t)r->declared_length ?
+		    "the servlet wrote less than its Content-Length" :
+		    "the servlet wrote more than its Content-Length";
+		r->keep_alive = false;
+		if (r->body_bytes < (uint64_t)r->declared_length)
+			r->broken = true;
+	}
+	if (r->broken)
+		r->keep_alive = false;
+	return wrong;
+}
