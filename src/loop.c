@@ -1,0 +1,208 @@
+/* loop.c - see loop.h. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "access_log.h"
+#include "clock.h"
+#include "connection.h"
+#include "loop.h"
+
+#define SCRATCH (256 * 1024)		/* octets; holds any handed-over connection too */
+#define ACCESS_BUFFER (64 * 1024)
+#define LINGER_MS 5000
+
+int
+loop_init(struct loop *l, const struct config *config, struct slot *slot,
+    int access_log_fd)
+{
+	const struct config_timeouts *t = &config->timeouts;
+
+	memset(l, 0, sizeof(*l));
+	l->config = config;
+	l->slot = slot;
+	l->requests.limits = &config->limits;
+	l->access_log_fd = access_log_fd;
+	l->now_ms = clock_ms();
+	l->deadlines[DEADLINE_HEAD].duration_ms = t->head;
+	l->deadlines[DEADLINE_BODY].duration_ms = t->body;
+	l->deadlines[DEADLINE_KEEPALIVE].duration_ms = t->keepalive;
+	l->deadlines[DEADLINE_WRITE].duration_ms = t->write;
+	l->deadlines[DEADLINE_LINGER].duration_ms = LINGER_MS;
+	l->scratch_size = SCRATCH + config->limits.head_bytes;
+	l->scratch = malloc(l->scratch_size);
+	l->access_lines = access_log_fd == -1 ? NULL : malloc(ACCESS_BUFFER);
+	if (l->scratch == NULL || (access_log_fd != -1 && l->access_lines == NULL))
+		return -1;
+	l->poller = poller_new();
+	return l->poller == NULL ? -1 : 0;
+}
+
+int
+loop_timeout(const struct loop *l)
+{
+	uint64_t next = UINT64_MAX;
+	int i;
+
+	for (i = 0; i < DEADLINE_COUNT; i++) {
+		const struct deadline_queue *q = &l->deadlines[i];
+
+		if (q->duration_ms > 0 && q->first != NULL && q->first->expires_ms < next)
+			next = q->first->expires_ms;
+	}
+	if (next == UINT64_MAX)
+		return -1;
+	if (next <= l->now_ms)
+		return 0;
+	/* One more, so that waking up a little early does not wait again. */
+	return next - l->now_ms >= INT_MAX ? INT_MAX : (int)(next - l->now_ms) + 1;
+}
+
+void
+loop_expire(struct loop *l)
+{
+	struct connection *c;
+	int i;
+
+	for (i = 0; i < DEADLINE_COUNT; i++) {
+		struct deadline_queue *q = &l->deadlines[i];
+
+		if (q->duration_ms == 0)
+			continue;
+		while ((c = q->first) != NULL && c->expires_ms <= l->now_ms) {
+			connection_expired(l, c);
+			if (q->first == c)	/* it was given more time, at the queue's end */
+				break;
+		}
+	}
+}
+
+static void
+deadline_leave(struct loop *l, struct connection *c)
+{
+	struct deadline_queue *q;
+
+	if (c->deadline == DEADLINE_NONE)
+		return;
+	q = &l->deadlines[c->deadline];
+	if (c->deadline_previous != NULL)
+		c->deadline_previous->deadline_next = c->deadline_next;
+	else
+		q->first = c->deadline_next;
+	if (c->deadline_next != NULL)
+		c->deadline_next->deadline_previous = c->deadline_previous;
+	else
+		q->last = c->deadline_previous;
+	c->deadline = DEADLINE_NONE;
+}
+
+void
+loop_deadline_at(struct loop *l, struct connection *c, enum deadline kind,
+    uint64_t expires_ms)
+{
+	struct deadline_queue *q = &l->deadlines[kind];
+	struct connection *before;
+
+	deadline_leave(l, c);
+	before = q->last;
+	/* Nearly always it is the last to expire. */
+	while (before != NULL && before->expires_ms > expires_ms)
+		before = before->deadline_previous;
+	c->deadline = (uint8_t)kind;
+	c->expires_ms = expires_ms;
+	c->deadline_previous = before;
+	c->deadline_next = before != NULL ? before->deadline_next : q->first;
+	if (before != NULL)
+		before->deadline_next = c;
+	else
+		q->first = c;
+	if (c->deadline_next != NULL)
+		c->deadline_next->deadline_previous = c;
+	else
+		q->last = c;
+}
+
+void
+loop_deadline(struct loop *l, struct connection *c, enum deadline kind)
+{
+	deadline_leave(l, c);
+	if (kind != DEADLINE_NONE)
+		loop_deadline_at(l, c, kind, l->now_ms + l->deadlines[kind].duration_ms);
+}
+
+void
+loop_ready_add(struct loop *l, struct connection *c)
+{
+	c->queue_next = NULL;
+	if (l->ready_last != NULL)
+		l->ready_last->queue_next = c;
+	else
+		l->ready_first = c;
+	l->ready_last = c;
+}
+
+void
+loop_ready_push(struct loop *l, struct connection *c)
+{
+	c->queue_next = l->ready_first;
+	if (l->ready_first == NULL)
+		l->ready_last = c;
+	l->ready_first = c;
+}
+
+struct connection *
+loop_ready_take(struct loop *l)
+{
+	struct connection *c = l->ready_first;
+
+	if (c == NULL)
+		return NULL;
+	l->ready_first = c->queue_next;
+	if (l->ready_first == NULL)
+		l->ready_last = NULL;
+	return c;
+}
+
+static void
+access_write(struct loop *l)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < l->access_length) {
+		n = write(l->access_log_fd, l->access_lines + done, l->access_length - done);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;		/* a full disk must not stop the server */
+		done += (size_t)n;
+	}
+	l->access_length = 0;
+}
+
+void
+loop_access_line(struct loop *l, const char *line, size_t length)
+{
+	if (l->access_log_fd == -1)
+		return;
+	if (l->access_length + length > ACCESS_BUFFER)
+		access_write(l);
+	memcpy(l->access_lines + l->access_length, line, length);
+	l->access_length += length;
+}
+
+void
+loop_batch_end(struct loop *l)
+{
+	struct connection *c;
+
+	while ((c = l->dead) != NULL) {
+		l->dead = c->queue_next;
+		c->queue_next = l->free;
+		l->free = c;
+	}
+	if (l->access_length > 0)
+		access_write(l);
+}
