@@ -1,0 +1,49 @@
+/*
+ * servlet.h - the request as modserver.h shows it to a servlet.
+ */
+#ifndef SERVLET_H
+#define SERVLET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arena.h"
+#include "board.h"
+#include "config.h"
+#include "connection.h"
+#include "form.h"
+#include "modserver.h"
+#include "response.h"
+#include "target.h"
+
+/* Octets that one request may allocate: fields, forms, response headers. */
+#define SERVLET_ARENA_MAX (16 << 20)
+
+struct servlet {
+	const struct config *config;
+	const struct config_servlet *route;
+	struct connection *connection;
+	struct request *request;
+	struct response *response;
+	struct arena *arena;
+	struct slot *slot;		/* has the request's id */
+	struct target target;
+	const char *path;		/* decoded, in the arena */
+	size_t path_length, script_length;
+	const char *script_name;	/* NULL until asked for; so are those below */
+	const char *target_text, *query, *host;
+	int port;
+	struct pairs args, form, cookies;
+	struct uploads uploads;
+	bool args_parsed, form_parsed, cookies_parsed;
+	long long body_at;		/* next octet for rread */
+};
+
+/* Makes the request's texts NUL-terminated in place.  After this the raw head
+ * is spoilt: it can be neither parsed again nor handed over. */
+void servlet_begin(struct servlet *s);
+
+/* Releases what a request used beyond the arena. */
+void servlet_end(struct servlet *s);
+
+#endif
