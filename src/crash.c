@@ -1,0 +1,166 @@
+/* crash.c - see crash.h. */
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "crash.h"
+#include "error_page.h"
+#include "log.h"
+#include "worker.h"
+
+#define STACK_SIZE (64 * 1024)
+#define FRAMES_MAX 64
+
+static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS };
+
+/* The process's one worker: a signal handler has no other way to know it. */
+static struct worker *crash_worker;
+static pthread_t crash_main_thread;
+static pid_t crash_pid;
+static volatile sig_atomic_t crash_count;
+
+const char *
+crash_signal_name(int signal_number)
+{
+	static char text[48];
+	const char *name = sigabbrev_np(signal_number);
+
+	if (name != NULL)
+		snprintf(text, sizeof(text), "signal %d (SIG%s)", signal_number, name);
+	else
+		snprintf(text, sizeof(text), "signal %d", signal_number);
+	return text;
+}
+
+/* Answers the running request in its stead.  Async-signal-safe. */
+static void
+crash_answer(struct worker *w, int status)
+{
+	struct response *r = &w->response;
+	struct slot *slot = w->setup->slot;
+	char page[ERROR_PAGE_MAX], rest[1024];
+	size_t length;
+
+	if (r->head_sent || *r->output != NULL) {
+		slot->status = (uint32_t)r->status;
+		slot->sent_bytes = r->sent_bytes;
+		return;
+	}
+	slot->status = (uint32_t)status;
+	length = error_page(page, status, response_date(), r->head_method);
+	/* Unread octets would turn the close into a reset that outruns the page. */
+	while (recv(r->fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
+		continue;
+	if (send(r->fd, page, length, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		shutdown(r->fd, SHUT_WR);
+}
+
+static void
+crash_text(const char *text)
+{
+	ssize_t n = write(STDERR_FILENO, text, strlen(text));
+
+	(void)n;
+}
+
+static void
+crash_backtrace(struct worker *w, const char *what)
+{
+	void *frames[FRAMES_MAX];
+	int count = backtrace(frames, FRAMES_MAX);
+
+	crash_text("\tbacktrace of request ");
+	crash_text(w->setup->slot->request_id);
+	crash_text(what);
+	/* The first two are the handler's and the kernel's. */
+	if (count > 2)
+		backtrace_symbols_fd(frames + 2, count - 2, STDERR_FILENO);
+}
+
+static void
+crash_access_lines(struct worker *w)
+{
+	ssize_t n;
+
+	if (w->loop.access_length == 0)
+		return;
+	n = write(w->loop.access_log_fd, w->loop.access_lines, w->loop.access_length);
+	(void)n;
+}
+
+static void
+crash_handler(int signal_number, siginfo_t *info, void *context)
+{
+	struct worker *w = crash_worker;
+	int status = signal_number == CRASH_OVERTIME ? 504 : 500;
+
+	(void)info;
+	(void)context;
+	if (signal_number == CRASH_OVERTIME && !pthread_equal(pthread_self(), crash_main_thread)) {
+		pthread_kill(crash_main_thread, signal_number);
+		return;
+	}
+	if (getpid() != crash_pid || crash_count++ > 0 || !helper_in_servlet(&w->helper))
+		goto die;
+	crash_answer(w, status);
+	crash_backtrace(w, status == 504 ? ", over its time:\n" : ":\n");
+	crash_access_lines(w);
+	helper_evacuate(&w->helper);
+die:
+	if (signal_number == CRASH_OVERTIME) {
+		if (crash_count == 0)
+			return;		/* the request had just ended */
+		kill(getpid(), SIGKILL);
+	}
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
+}
+
+/* A servlet has called exit(): its client and the others are looked after. */
+static void
+crash_at_exit(void)
+{
+	struct worker *w = crash_worker;
+
+	if (getpid() != crash_pid || !helper_in_servlet(&w->helper) || crash_count++ > 0)
+		return;
+	w->setup->slot->exited = 1;
+	crash_answer(w, 500);
+	crash_access_lines(w);
+	helper_evacuate(&w->helper);
+}
+
+int
+crash_init(struct worker *w)
+{
+	struct sigaction action;
+	stack_t stack = { .ss_size = STACK_SIZE };
+	void *frame;
+	size_t i;
+
+	crash_worker = w;
+	crash_main_thread = pthread_self();
+	crash_pid = getpid();
+	crash_count = 0;
+	backtrace(&frame, 1);	/* loads what it needs now: later is too late */
+	stack.ss_sp = malloc(STACK_SIZE);
+	if (stack.ss_sp == NULL || sigaltstack(&stack, NULL) == -1)
+		return -1;
+	memset(&action, 0, sizeof(action));
+	action.sa_sigaction = crash_handler;
+	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+	sigemptyset(&action.sa_mask);
+	for (i = 0; i < sizeof(crash_signals) / sizeof(crash_signals[0]); i++)
+		if (sigaction(crash_signals[i], &action, NULL) == -1)
+			return -1;
+	if (sigaction(CRASH_OVERTIME, &action, NULL) == -1)
+		return -1;
+	return atexit(crash_at_exit) == 0 ? 0 : -1;
+}

@@ -1,0 +1,20 @@
+/*
+ * crash.h - when a servlet crashes: 500 to its client, a backtrace to the
+ * log, the other connections to the siblings, then the same death.
+ */
+#ifndef CRASH_H
+#define CRASH_H
+
+struct worker;
+
+/* What the zygote sends to a worker whose request is over its time: the worker
+ * answers 504, writes its stack to the log and dies. */
+#define CRASH_OVERTIME SIGUSR2
+
+/* "signal 11 (SIGSEGV)", for reports; static storage. */
+const char *crash_signal_name(int signal_number);
+
+/* Installs the handlers for this process's main thread, and one for exit(). */
+int crash_init(struct worker *w);
+
+#endif

@@ -1,0 +1,274 @@
+/* helper.c - see helper.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/timerfd.h>
+#endif
+
+#include "clock.h"
+#include "log.h"
+#include "siblings.h"
+#include "worker.h"
+
+#define BATCH 16	/* events handled before the main thread is looked after */
+
+static enum turn_state
+turn_state(uint64_t turn)
+{
+	return (enum turn_state)(turn & 3);
+}
+
+static uint64_t
+turn_with(uint64_t turn, enum turn_state state)
+{
+	return (turn & ~(uint64_t)3) | state;
+}
+
+int
+helper_init(struct helper *h, struct worker *w, uint64_t patience_ns)
+{
+	memset(h, 0, sizeof(*h));
+	h->worker = w;
+	h->patience_ns = patience_ns;
+	h->timer_fd = -1;
+	pthread_mutex_init(&h->mutex, NULL);
+	if (pipe2(h->kick_fds, O_NONBLOCK | O_CLOEXEC) == -1)
+		return -1;
+#ifdef __linux__
+	h->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (h->timer_fd == -1)
+		return -1;
+#endif
+	return 0;
+}
+
+static void
+helper_kick(struct helper *h)
+{
+	ssize_t n = write(h->kick_fds[1], "", 1);
+
+	(void)n;	/* a full pipe wakes as well */
+}
+
+static void
+drain(int fd)
+{
+	char octets[64];
+
+	while (read(fd, octets, sizeof(octets)) == (ssize_t)sizeof(octets))
+		continue;
+}
+
+/* The helper wakes after so long.  Where there is no timer descriptor, the
+ * main thread's kick makes it look and it waits by itself. */
+static void
+helper_arm(struct helper *h, uint64_t after_ns)
+{
+#ifdef __linux__
+	struct itimerspec t = {
+		.it_value.tv_sec = (time_t)(after_ns / 1000000000u),
+		.it_value.tv_nsec = (long)(after_ns % 1000000000u),
+	};
+
+	timerfd_settime(h->timer_fd, 0, &t, NULL);
+#else
+	(void)after_ns;
+	helper_kick(h);
+#endif
+}
+
+void
+helper_enter(struct helper *h, uint64_t now_ns)
+{
+	uint64_t turn = atomic_load_explicit(&h->turn, memory_order_relaxed);
+
+	atomic_store_explicit(&h->entered_ns, now_ns, memory_order_relaxed);
+	atomic_store(&h->turn, turn_with(turn + 4, TURN_SERVLET));
+	if (h->started && !atomic_load(&h->armed)) {
+		atomic_store(&h->armed, true);
+		helper_arm(h, h->patience_ns);
+	}
+}
+
+bool
+helper_leave(struct helper *h)
+{
+	uint64_t turn = atomic_load_explicit(&h->turn, memory_order_relaxed);
+	uint64_t mine = turn_with(turn, TURN_SERVLET);
+
+	if (atomic_compare_exchange_strong(&h->turn, &mine, turn_with(turn, TURN_LOOP)))
+		return false;
+	atomic_store(&h->wanted, true);
+	pthread_mutex_lock(&h->mutex);
+	atomic_store(&h->wanted, false);
+	atomic_store(&h->turn, turn_with(turn, TURN_LOOP));
+	h->worker->loop.now_ms = clock_ms();
+	siblings_unwatch(h->worker);
+	intake_update(h->worker, false);
+	pthread_mutex_unlock(&h->mutex);
+	helper_kick(h);
+	return true;
+}
+
+bool
+helper_in_servlet(struct helper *h)
+{
+	enum turn_state state = turn_state(atomic_load(&h->turn));
+
+	return state == TURN_SERVLET || state == TURN_HELPER;
+}
+
+void
+helper_evacuate(struct helper *h)
+{
+	const struct timespec millisecond = { .tv_nsec = 1000000 };
+	uint64_t turn = atomic_load(&h->turn);
+	int i;
+
+	atomic_store(&h->turn, turn_with(turn, TURN_CRASHED));
+	if (!h->started)
+		return;
+	helper_kick(h);
+	for (i = 0; i < 1000 && !atomic_load(&h->evacuated); i++)
+		nanosleep(&millisecond, NULL);
+}
+
+static void
+helper_batch(struct helper *h, uint64_t turn, const struct poller_event *events, int n)
+{
+	struct worker *w = h->worker;
+	int i;
+
+	w->loop.now_ms = clock_ms();
+	for (i = 0; i < n; i++) {
+		if (atomic_load(&h->wanted) || atomic_load(&h->turn) != turn)
+			break;
+		worker_event(w, &events[i]);
+	}
+	if (atomic_load(&h->turn) == turn)
+		loop_expire(&w->loop);
+	loop_batch_end(&w->loop);
+}
+
+/* Holds the loop until the servlet returns or crashes.  The mutex is held on
+ * entry and on return. */
+static void
+helper_hold(struct helper *h, uint64_t turn)
+{
+	struct poller_event events[BATCH];
+	struct worker *w = h->worker;
+	int n, timeout;
+
+	h->takeovers++;
+	connection_unwatch(&w->loop, w->servlet.connection);
+	intake_update(w, true);
+	siblings_run_all(w);
+	while (atomic_load(&h->turn) == turn) {
+		w->loop.now_ms = clock_ms();
+		timeout = loop_timeout(&w->loop);
+		pthread_mutex_unlock(&h->mutex);
+		n = poller_wait(w->loop.poller, events, BATCH, timeout, h->kick_fds[0]);
+		pthread_mutex_lock(&h->mutex);
+		if (atomic_load(&h->turn) == turn)
+			helper_batch(h, turn, events, n > 0 ? n : 0);
+	}
+}
+
+/* A servlet has run for longer than patience: take the loop if it still does. */
+static void
+helper_take(struct helper *h, uint64_t turn)
+{
+	uint64_t held = turn_with(turn, TURN_HELPER);
+
+	pthread_mutex_lock(&h->mutex);
+	if (atomic_compare_exchange_strong(&h->turn, &turn, held))
+		helper_hold(h, held);
+	pthread_mutex_unlock(&h->mutex);
+}
+
+/* Looks at the turn; returns how long until it wants to look again, 0: when woken. */
+static uint64_t
+helper_look(struct helper *h)
+{
+	uint64_t turn = atomic_load(&h->turn), age;
+
+	switch (turn_state(turn)) {
+	case TURN_CRASHED:
+		pthread_mutex_lock(&h->mutex);
+		if (!atomic_load(&h->evacuated))
+			siblings_evacuate(h->worker);
+		atomic_store(&h->evacuated, true);
+		pthread_mutex_unlock(&h->mutex);
+		return 0;
+	case TURN_SERVLET:
+		age = clock_ns() - atomic_load(&h->entered_ns);
+		if ((int64_t)age < (int64_t)h->patience_ns)
+			return (int64_t)age < 0 ? h->patience_ns : h->patience_ns - age;
+		atomic_store(&h->armed, false);
+		helper_take(h, turn);
+		/* Whatever comes next arms the timer itself, unless it came before
+		 * `armed` was cleared: a crash, or a servlet entered meanwhile. */
+		return h->patience_ns;
+	default:
+		if (!atomic_load(&h->armed))
+			return 0;
+		atomic_store(&h->armed, false);
+		/* A servlet that was entered just now has seen `armed`. */
+		return turn_state(atomic_load(&h->turn)) == TURN_LOOP ? 0 : h->patience_ns;
+	}
+}
+
+static void *
+helper_main(void *context)
+{
+	struct helper *h = context;
+	struct pollfd p[2] = {
+		{ .fd = h->kick_fds[0], .events = POLLIN },
+		{ .fd = h->timer_fd, .events = POLLIN },
+	};
+	struct timespec wait;
+	uint64_t again;
+
+	for (;;) {
+		again = helper_look(h);
+		wait.tv_sec = (time_t)(again / 1000000000u);
+		wait.tv_nsec = (long)(again % 1000000000u);
+		if (ppoll(p, h->timer_fd == -1 ? 1 : 2, again > 0 ? &wait : NULL, NULL) <= 0)
+			continue;
+		if (p[0].revents != 0)
+			drain(h->kick_fds[0]);
+		if (h->timer_fd != -1 && p[1].revents != 0)
+			drain(h->timer_fd);
+	}
+	return NULL;
+}
+
+void
+helper_start(struct helper *h)
+{
+	sigset_t all, before;
+	pthread_attr_t attributes;
+	int error;
+
+	if (h->started)
+		return;
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 256 * 1024);
+	error = pthread_create(&h->thread, &attributes, helper_main, h);
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error != 0) {
+		/* It goes on without: other connections wait for a slow servlet. */
+		log_error("the helper thread could not be made: %s", strerror(error));
+		return;
+	}
+	h->started = true;
+}

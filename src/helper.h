@@ -1,0 +1,66 @@
+/*
+ * helper.h - the loop changes hands.
+ *
+ * Servlets run in the main thread, inline in the event loop.  When one runs
+ * for longer than `patience`, the helper thread holds the loop until it
+ * returns: it reads, drains, expires, accepts nothing, and gives what becomes
+ * ready to run to the siblings.
+ *
+ * The hand-over is one compare-and-swap on `turn`, a sequence number and a
+ * state.  A fast servlet costs a store and a swap; the timer that wakes the
+ * helper is armed only when it is not armed already, and an idle worker has
+ * none.  The thread is made with the second connection: with one there is
+ * nothing to hold.
+ */
+#ifndef HELPER_H
+#define HELPER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct worker;
+
+enum turn_state {
+	TURN_LOOP = 0,		/* the main thread is in the loop */
+	TURN_SERVLET = 1,	/* in a servlet; the loop rests */
+	TURN_HELPER = 2,	/* in a servlet; the helper holds the loop */
+	TURN_CRASHED = 3	/* the servlet has crashed; the helper gives all away */
+};
+
+struct helper {
+	_Atomic uint64_t turn;		/* sequence << 2 | enum turn_state */
+	_Atomic uint64_t entered_ns;
+	_Atomic bool armed;
+	_Atomic bool wanted;		/* the main thread waits for the mutex */
+	_Atomic bool evacuated;		/* after TURN_CRASHED: done */
+	bool started;
+	uint64_t patience_ns;
+	uint64_t takeovers;
+	int timer_fd;			/* readable when patience is over */
+	int kick_fds[2];		/* [0] readable: look at `turn`; [1] write here */
+	pthread_mutex_t mutex;		/* held by whoever uses the loop while TURN_HELPER lasts */
+	pthread_t thread;
+	struct worker *worker;
+};
+
+/* 0, or -1 and errno. */
+int helper_init(struct helper *h, struct worker *w, uint64_t patience_ns);
+
+/* Makes the thread, if there is none yet. */
+void helper_start(struct helper *h);
+
+/* Around a servlet, by the main thread.  helper_leave answers whether the
+ * helper has had the loop: then events fetched before are stale. */
+void helper_enter(struct helper *h, uint64_t now_ns);
+bool helper_leave(struct helper *h);
+
+/* Whether the main thread is in a servlet.  Async-signal-safe. */
+bool helper_in_servlet(struct helper *h);
+
+/* From the crash handler: has the helper give every connection but the crashed
+ * one to the siblings, and waits for it up to a second.  Async-signal-safe. */
+void helper_evacuate(struct helper *h);
+
+#endif

@@ -1,0 +1,199 @@
+/* intake.c - see intake.h. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "connection.h"
+#include "log.h"
+#include "runner.h"
+#include "worker.h"
+
+#define ACCEPTS_AT_ONCE 16
+#define PAUSE_MS 100		/* after accept failed for want of descriptors */
+#define DESCRIPTORS_KEPT 64	/* for servlets, spool files, logs */
+
+int
+intake_init(struct worker *w)
+{
+	const struct listeners *l = w->setup->listeners;
+	struct intake *in = &w->intake;
+	struct rlimit limit;
+	size_t i;
+
+	in->run = SOURCE_RUN;
+	in->keep = SOURCE_KEEP;
+	in->listener_count = l->count;
+	in->listeners = calloc(l->count, sizeof(in->listeners[0]));
+	if (in->listeners == NULL)
+		return -1;
+	for (i = 0; i < l->count; i++) {
+		in->listeners[i].source = SOURCE_LISTENER;
+		in->listeners[i].fd = l->at[i].fd;
+		in->listeners[i].proxy_protocol = l->at[i].listen->proxy_protocol;
+	}
+	in->connections_max = UINT32_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		in->connections_max = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ?
+		    (uint32_t)limit.rlim_cur - DESCRIPTORS_KEPT :
+		    (uint32_t)limit.rlim_cur / 2;
+	intake_update(w, false);
+	return 0;
+}
+
+static void
+intake_listen(struct worker *w, bool on)
+{
+	struct intake *in = &w->intake;
+	size_t i;
+
+	if (in->listening == on)
+		return;
+	for (i = 0; i < in->listener_count; i++) {
+		if (on)
+			poller_add(w->loop.poller, in->listeners[i].fd,
+			    POLLER_IN | POLLER_SHARED, &in->listeners[i]);
+		else
+			poller_remove(w->loop.poller, in->listeners[i].fd);
+	}
+	in->listening = on;
+}
+
+static void
+intake_receive(struct worker *w, bool on)
+{
+	const struct handover_sockets *h = w->setup->handover;
+	struct intake *in = &w->intake;
+
+	if (in->receiving == on)
+		return;
+	if (on) {
+		poller_add(w->loop.poller, h->run[1], POLLER_IN | POLLER_SHARED, &in->run);
+		poller_add(w->loop.poller, h->keep[1], POLLER_IN | POLLER_SHARED, &in->keep);
+	} else {
+		poller_remove(w->loop.poller, h->run[1]);
+		poller_remove(w->loop.poller, h->keep[1]);
+	}
+	in->receiving = on;
+}
+
+void
+intake_update(struct worker *w, bool held)
+{
+	struct intake *in = &w->intake;
+	bool open = !held && w->loop.count < in->connections_max &&
+	    w->loop.now_ms >= in->paused_until_ms;
+
+	intake_listen(w, open && w->leaving == WORKER_STAYS);
+	/* A worker that stops answers also what others have handed over. */
+	intake_receive(w, open && w->leaving != WORKER_LEAVES);
+}
+
+bool
+intake_waiting(const struct worker *w)
+{
+	const struct handover_sockets *h = w->setup->handover;
+	struct pollfd p[2] = {
+		{ .fd = h->run[1], .events = POLLIN },
+		{ .fd = h->keep[1], .events = POLLIN },
+	};
+
+	return poll(p, 2, 0) > 0;
+}
+
+/* A new member of the loop. */
+static void
+intake_count(struct worker *w)
+{
+	if (w->loop.count >= 2)
+		helper_start(&w->helper);
+	if (w->loop.count >= w->intake.connections_max)
+		intake_update(w, false);
+}
+
+static void
+intake_accept_failed(struct worker *w)
+{
+	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+		return;		/* the client has gone, or a sibling was faster */
+	log_warning("accept: %m; trying again in %d ms", PAUSE_MS);
+	w->intake.paused_until_ms = w->loop.now_ms + PAUSE_MS;
+	intake_update(w, false);
+}
+
+/* Accepts and serves a few connections. */
+static void
+intake_accept(struct worker *w, struct intake_listener *from)
+{
+	struct sockaddr_storage address;
+	struct connection *c;
+	socklen_t length;
+	bool taken = false;
+	int i, fd;
+
+	for (i = 0; i < ACCEPTS_AT_ONCE && w->intake.listening && !taken; i++) {
+		length = sizeof(address);
+		fd = accept4(from->fd, (struct sockaddr *)&address, &length,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd == -1) {
+			if (errno != EAGAIN && errno != EWOULDBLOCK)
+				intake_accept_failed(w);
+			return;
+		}
+		c = connection_new(&w->loop, fd);
+		if (c == NULL)
+			return;
+		connection_set_remote(c, (const struct sockaddr *)&address);
+		if (from->proxy_protocol)
+			c->state = CONNECTION_PROXY;
+		intake_count(w);
+		if (connection_read(&w->loop, c) == CONNECTION_RUN)
+			runner_serve(w, c, &taken);
+	}
+}
+
+/* Takes one handed-over connection. */
+static void
+intake_take(struct worker *w, int fd, bool run)
+{
+	struct board *b = w->setup->board;
+	struct connection *c;
+	uint64_t sent_ns = 0;
+	bool taken = false;
+
+	c = handover_receive(fd, &w->loop, &sent_ns);
+	if (run) {
+		/* The oldest that waits now was sent after this one. */
+		if (c != NULL)
+			atomic_store(&b->handed_over_ns, sent_ns);
+		else if (errno == EAGAIN)
+			atomic_store(&b->handed_over_ns, 0);
+	}
+	if (c == NULL)
+		return;
+	intake_count(w);
+	if (c->state == CONNECTION_READY)
+		runner_serve(w, c, &taken);
+	else if (w->loop.stopping && c->state == CONNECTION_IDLE)
+		connection_close(&w->loop, c);
+	else
+		connection_watch(&w->loop, c);
+}
+
+void
+intake_event(struct worker *w, enum source *source)
+{
+	switch (*source) {
+	case SOURCE_LISTENER:
+		intake_accept(w, (struct intake_listener *)(void *)source);
+		break;
+	case SOURCE_RUN:
+		intake_take(w, w->setup->handover->run[1], true);
+		break;
+	default:
+		intake_take(w, w->setup->handover->keep[1], false);
+	}
+}

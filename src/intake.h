@@ -1,0 +1,47 @@
+/*
+ * intake.h - where a worker's connections come from: the listeners and the
+ * handover sockets.
+ *
+ * It is shut while the worker leaves, while a servlet keeps its main thread,
+ * and while descriptors are short (a handed-over connection that is received
+ * without a free descriptor would be lost).
+ */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop.h"
+
+struct worker;
+
+struct intake_listener {
+	enum source source;	/* SOURCE_LISTENER; first */
+	int fd;
+	bool proxy_protocol;
+};
+
+struct intake {
+	struct intake_listener *listeners;
+	size_t listener_count;
+	enum source run, keep;		/* SOURCE_RUN, SOURCE_KEEP */
+	bool listening, receiving;	/* what of it is in the poller */
+	uint32_t connections_max;	/* as descriptors allow */
+	uint64_t paused_until_ms;	/* accept failed for want of descriptors */
+};
+
+/* 0, or -1 and errno. */
+int intake_init(struct worker *w);
+
+/* Opens or shuts it as the worker's state demands.  held: by a servlet. */
+void intake_update(struct worker *w, bool held);
+
+/* Whether a handed-over connection waits to be received. */
+bool intake_waiting(const struct worker *w);
+
+/* A listener or a handover socket is readable: takes what is there and runs it. */
+void intake_event(struct worker *w, enum source *source);
+
+#endif

@@ -1,0 +1,229 @@
+/* runner.c - see runner.h. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "access_log.h"
+#include "clock.h"
+#include "crash.h"
+#include "log.h"
+#include "runner.h"
+#include "siblings.h"
+#include "worker.h"
+
+#define PIPELINED_AT_ONCE 32	/* requests of one client before the others have their turn */
+
+/* One that has waited longer than this may have lost its client. */
+#define STALE_NS 50000000u
+
+/* Splits, decodes and routes the target.  0, or the status to refuse with. */
+static int
+runner_route(struct worker *w, struct servlet *s)
+{
+	struct request *r = s->request;
+	const char *target = r->buffer + r->head.target;
+	struct route_match match;
+	char *path;
+	long length;
+	int status;
+
+	status = target_split(target, r->head.target_length, r->buffer + r->head.method,
+	    r->head.method_length, &s->target);
+	if (status != 0)
+		return status;
+	path = arena_alloc(s->arena, s->target.path_length + 2);
+	if (path == NULL)
+		return 414;
+	length = s->target.asterisk ? -2 :
+	    target_decode_path(target + s->target.path, s->target.path_length, path);
+	if (length == -1)
+		return 400;
+	if (length == -2) {
+		memcpy(path, "*", 2);	/* OPTIONS *: nobody's path */
+		length = 1;
+	}
+	s->path = path;
+	s->path_length = (size_t)length;
+	if (router_find(w->setup->router, path, s->path_length, &match) == -1)
+		return s->target.asterisk ? 204 : 404;
+	s->route = &s->config->servlets[match.servlet];
+	s->script_length = match.script_length;
+	return 0;
+}
+
+/* What the zygote needs to know should this process die now. */
+static void
+runner_note(struct worker *w, const struct connection *c)
+{
+	const struct request *r = c->request;
+	struct slot *slot = w->setup->slot;
+	size_t length = r->parser.head_length;
+
+	slot->route = (uint32_t)(w->servlet.route - w->servlet.config->servlets);
+	slot->status = 0;
+	slot->sent_bytes = 0;
+	slot->logged = 0;
+	slot->started_s = (int64_t)time(NULL);
+	if (length > SLOT_HEAD_MAX)
+		length = SLOT_HEAD_MAX;
+	memcpy(slot->head, r->buffer, length);
+	slot->head_length = (uint32_t)length;
+	memcpy(slot->remote, c->remote, sizeof(c->remote));
+	snprintf(slot->request_id, sizeof(slot->request_id), "%ld-%llu",
+	    (long)atomic_load_explicit(&slot->pid, memory_order_relaxed),
+	    (unsigned long long)w->request_count);
+}
+
+/* Loads (for runtimes that must not be forked) and initialises the program, once. */
+static int
+runner_prepare(struct worker *w, struct program *p)
+{
+	char error[MODULE_ERROR_MAX];
+
+	if (p->initialised)
+		return 0;
+	if (p->handle == NULL && program_open(p, error) == -1) {
+		rlog(&w->servlet, "%s could not be loaded: %s", p->servlet->text, error);
+		return -1;
+	}
+	if (p->module->init != NULL && p->module->init(p->handle, &w->servlet) != 0)
+		return -1;
+	p->initialised = true;
+	return 0;
+}
+
+/* Calls the servlet and finishes the response, with the loop out of hand. */
+static bool
+runner_call(struct worker *w, struct program *p)
+{
+	struct board *b = w->setup->board;
+	uint64_t now = clock_ns();
+	const char *wrong;
+	int result = -1;
+	bool taken;
+
+	board_running(b, w->setup->slot, now);
+	if (!w->helper.started && atomic_load_explicit(&b->idle, memory_order_relaxed) == 0)
+		board_wake(b);
+	helper_enter(&w->helper, now);
+	if (runner_prepare(w, p) == 0)
+		result = p->module->run(p->handle, &w->servlet);
+	if (result != 0)
+		rlog(&w->servlet, "%s has failed", p->servlet->text);
+	wrong = response_finish(&w->response, result != 0);
+	if (wrong != NULL)
+		rlog(&w->servlet, "%s", wrong);
+	servlet_end(&w->servlet);
+	taken = helper_leave(&w->helper);
+	board_idle(b, w->setup->slot);
+	return taken;
+}
+
+static void
+runner_log(struct worker *w, const struct connection *c)
+{
+	const struct slot *slot = w->setup->slot;
+	char line[ACCESS_LINE_MAX];
+	size_t length;
+
+	if (w->loop.access_log_fd == -1)
+		return;
+	length = access_log_format_head(c->remote, slot->started_s, slot->head,
+	    slot->head_length, w->response.status, w->response.sent_bytes, line);
+	loop_access_line(&w->loop, line, length);
+	w->setup->slot->logged = 1;
+}
+
+/* Of a request that had to wait: whether somebody still waits for it. */
+static int
+runner_overdue(struct worker *w, const struct connection *c)
+{
+	uint64_t limit = (uint64_t)w->setup->config->timeouts.queue * 1000000u;
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	char octet;
+	uint64_t waited;
+
+	if (!c->handed_over && c->request->ready_ns == 0)
+		return 0;
+	waited = clock_ns() - c->request->ready_ns;
+	if (limit > 0 && waited > limit)
+		return 503;
+	if (waited > STALE_NS && poll(&p, 1, 0) == 1 &&
+	    recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		return 499;
+	return 0;
+}
+
+static void
+runner_begin(struct worker *w, struct connection *c)
+{
+	struct request *r = c->request;
+	struct servlet *s = &w->servlet;
+	bool head_method = r->head.method_length == 4 &&
+	    memcmp(r->buffer + r->head.method, "HEAD", 4) == 0;
+
+	c->state = CONNECTION_RUNNING;
+	c->handed_over = false;
+	arena_reset(w->arena);
+	s->connection = c;
+	s->request = r;
+	s->route = NULL;
+	response_begin(&w->response, w->arena, c->fd, &c->output, r->head.minor,
+	    head_method, r->head.keep_alive && !w->loop.stopping);
+}
+
+enum connection_next
+runner_run(struct worker *w, struct connection *c, bool *taken)
+{
+	struct servlet *s = &w->servlet;
+	int status = runner_overdue(w, c);
+
+	if (status == 499) {
+		log_info("%s: a request is not run: its client has gone", c->remote);
+		connection_close(&w->loop, c);
+		return CONNECTION_GONE;
+	}
+	if (status != 0)
+		return connection_refuse(&w->loop, c, status, "waited longer than timeouts.queue");
+	w->request_count++;
+	runner_begin(w, c);
+	status = runner_route(w, s);
+	if (status == 0) {
+		struct program *p = &w->setup->programs->at[s->route - s->config->servlets];
+
+		runner_note(w, c);
+		servlet_begin(s);
+		*taken = runner_call(w, p);
+	} else {
+		s->route = &s->config->servlets[0];
+		runner_note(w, c);
+		if (status == 204)
+			response_set_status(&w->response, 204);
+		else
+			response_error(&w->response, status);
+		response_finish(&w->response, false);
+	}
+	runner_log(w, c);
+	atomic_fetch_add_explicit(&w->setup->slot->requests, 1, memory_order_relaxed);
+	if (w->response.broken) {
+		/* Cut, so that the client sees that something is missing. */
+		connection_close(&w->loop, c);
+		return CONNECTION_GONE;
+	}
+	return connection_answered(&w->loop, c, w->response.keep_alive);
+}
+
+void
+runner_serve(struct worker *w, struct connection *c, bool *taken)
+{
+	enum connection_next next = CONNECTION_RUN;
+	int i;
+
+	for (i = 0; i < PIPELINED_AT_ONCE && next == CONNECTION_RUN; i++)
+		next = runner_run(w, c, taken);
+	if (next == CONNECTION_RUN)
+		loop_ready_add(&w->loop, c);
+}

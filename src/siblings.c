@@ -1,0 +1,157 @@
+/* siblings.c - see siblings.h. */
+#include <errno.h>
+
+#include "clock.h"
+#include "connection.h"
+#include "log.h"
+#include "siblings.h"
+#include "spool.h"
+#include "worker.h"
+
+static enum source run_room = SOURCE_RUN_ROOM, keep_room = SOURCE_KEEP_ROOM;
+static bool watching_run, watching_keep;
+
+static void
+watch_room(struct worker *w, bool *watching, int fd, enum source *source)
+{
+	if (!*watching && poller_add(w->loop.poller, fd, POLLER_OUT, source) == 0)
+		*watching = true;
+}
+
+static void
+unwatch_room(struct worker *w, bool *watching, int fd)
+{
+	if (*watching)
+		poller_remove(w->loop.poller, fd);
+	*watching = false;
+}
+
+/* One that is too large as octets goes as a file. */
+static int
+send_smaller(int fd, struct connection *c, uint64_t now_ns)
+{
+	if (handover_send(fd, c, now_ns) == 0)
+		return 0;
+	if (errno != EMSGSIZE)
+		return -1;
+	if (c->request != NULL && c->request->body.length > 0 &&
+	    spool_to_file(&c->request->body) == -1)
+		return -1;
+	if (c->output != NULL && spool_to_file(&c->output->spool) == -1)
+		return -1;
+	return handover_send(fd, c, now_ns);
+}
+
+/* 0: given away and gone, -1: try again when there is room. */
+static int
+give(struct worker *w, int fd, struct connection *c)
+{
+	connection_unwatch(&w->loop, c);
+	if (send_smaller(fd, c, clock_ns()) == -1) {
+		if (errno == EAGAIN)
+			return -1;
+		log_error("a connection could not be handed over: %m");
+	}
+	connection_close(&w->loop, c);
+	return 0;
+}
+
+/* Somebody must take what waits in `run`. */
+static void
+announce(struct board *b)
+{
+	uint64_t none = 0;
+
+	atomic_compare_exchange_strong(&b->handed_over_ns, &none, clock_ns());
+	if (atomic_load(&b->idle) == 0)
+		board_wake(b);
+}
+
+static int
+give_run(struct worker *w, struct connection *c)
+{
+	if (w->setup->config->workers.max == 1 && w->leaving == WORKER_STAYS)
+		return -1;		/* nobody else will ever come */
+	if (give(w, w->setup->handover->run[0], c) == -1) {
+		watch_room(w, &watching_run, w->setup->handover->run[0], &run_room);
+		return -1;
+	}
+	announce(w->setup->board);
+	return 0;
+}
+
+void
+siblings_run(struct worker *w, struct connection *c)
+{
+	connection_unwatch(&w->loop, c);
+	if (w->loop.ready_first != NULL || give_run(w, c) == -1)
+		loop_ready_add(&w->loop, c);
+}
+
+void
+siblings_run_all(struct worker *w)
+{
+	while (w->loop.ready_first != NULL) {
+		struct connection *c = w->loop.ready_first;
+
+		/* Taken off first: give_run frees it. */
+		loop_ready_take(&w->loop);
+		if (give_run(w, c) == -1) {
+			loop_ready_push(&w->loop, c);
+			return;
+		}
+	}
+	unwatch_room(w, &watching_run, w->setup->handover->run[0]);
+}
+
+void
+siblings_keep_all(struct worker *w)
+{
+	struct connection *c, *next;
+
+	for (c = w->loop.all; c != NULL; c = next) {
+		next = c->next;
+		if (c->state == CONNECTION_RUNNING || c->state == CONNECTION_READY)
+			continue;
+		if (c->state == CONNECTION_LINGERING) {
+			connection_close(&w->loop, c);
+			continue;
+		}
+		if (give(w, w->setup->handover->keep[0], c) == -1) {
+			connection_watch(&w->loop, c);
+			watch_room(w, &watching_keep, w->setup->handover->keep[0], &keep_room);
+			return;
+		}
+	}
+	unwatch_room(w, &watching_keep, w->setup->handover->keep[0]);
+}
+
+void
+siblings_evacuate(struct worker *w)
+{
+	const struct handover_sockets *h = w->setup->handover;
+	struct connection *c;
+	uint64_t now = clock_ns();
+
+	for (c = w->loop.all; c != NULL; c = c->next) {
+		if (c->state == CONNECTION_RUNNING || c->state == CONNECTION_LINGERING)
+			continue;
+		handover_send(c->state == CONNECTION_READY ? h->run[0] : h->keep[0], c, now);
+	}
+	announce(w->setup->board);
+}
+
+void
+siblings_room(struct worker *w, int source)
+{
+	if (source == SOURCE_RUN_ROOM)
+		siblings_run_all(w);
+	else
+		siblings_keep_all(w);
+}
+
+void
+siblings_unwatch(struct worker *w)
+{
+	unwatch_room(w, &watching_run, w->setup->handover->run[0]);
+}

@@ -1,0 +1,248 @@
+/* worker.c - see worker.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "connection.h"
+#include "crash.h"
+#include "log.h"
+#include "runner.h"
+#include "siblings.h"
+#include "worker.h"
+
+#define BATCH 64	/* events fetched at once */
+
+/* The process's one worker; pthread_atfork has no argument to pass it. */
+static struct worker worker;
+
+/* In a process that a servlet forked: the connections are the worker's. */
+static void
+worker_forked_child(void)
+{
+	struct connection *c;
+	size_t i;
+
+	for (c = worker.loop.all; c != NULL; c = c->next)
+		close(c->fd);
+	for (i = 0; i < worker.intake.listener_count; i++)
+		close(worker.intake.listeners[i].fd);
+	close(worker.setup->control_fd);
+	worker.response.broken = true;
+}
+
+static int
+worker_init(struct worker *w, const struct worker_setup *setup)
+{
+	memset(w, 0, sizeof(*w));
+	w->setup = setup;
+	w->control = SOURCE_CONTROL;
+	w->arena = arena_new(SERVLET_ARENA_MAX);
+	if (w->arena == NULL || response_init(&w->response) == -1 ||
+	    loop_init(&w->loop, setup->config, setup->slot, setup->access_log_fd) == -1 ||
+	    helper_init(&w->helper, w, setup->config->workers.patience_ns) == -1)
+		return -1;
+	w->response.write_timeout_ms = setup->config->timeouts.write;
+	w->servlet.config = setup->config;
+	w->servlet.response = &w->response;
+	w->servlet.arena = w->arena;
+	w->servlet.slot = setup->slot;
+	if (poller_add(w->loop.poller, setup->control_fd, POLLER_IN, &w->control) == -1 ||
+	    intake_init(w) == -1 || crash_init(w) == -1)
+		return -1;
+	return pthread_atfork(NULL, NULL, worker_forked_child) == 0 ? 0 : -1;
+}
+
+/* Nobody follows: idle connections have nothing to wait for. */
+static void
+worker_stop(struct worker *w)
+{
+	struct connection *c, *next;
+
+	w->loop.stopping = true;
+	for (c = w->loop.all; c != NULL; c = next) {
+		next = c->next;
+		if (c->state == CONNECTION_IDLE || c->state == CONNECTION_LINGERING)
+			connection_close(&w->loop, c);
+	}
+}
+
+static void
+worker_leave(struct worker *w, enum worker_leaving how)
+{
+	bool held = helper_in_servlet(&w->helper);
+
+	if (w->leaving == WORKER_STOPS)
+		return;
+	w->leaving = how;
+	if (!held)
+		board_leaving(w->setup->board, w->setup->slot);
+	intake_update(w, held);
+	if (how == WORKER_STOPS)
+		worker_stop(w);
+}
+
+static void
+worker_use_logs(struct worker *w, const int *fds, int count)
+{
+	if (count > 0) {
+		dup2(fds[0], STDOUT_FILENO);
+		dup2(fds[0], STDERR_FILENO);
+		close(fds[0]);
+	}
+	if (count > 1) {
+		if (w->loop.access_log_fd != -1)
+			dup3(fds[1], w->loop.access_log_fd, O_CLOEXEC);
+		close(fds[1]);
+	}
+}
+
+static void
+worker_control(struct worker *w)
+{
+	int fds[2], count = 0;
+
+	switch (control_receive(w->setup->control_fd, fds, &count)) {
+	case CONTROL_LEAVE:
+		worker_leave(w, WORKER_LEAVES);
+		break;
+	case CONTROL_STOP:
+		worker_leave(w, WORKER_STOPS);
+		break;
+	case CONTROL_LOGS:
+		worker_use_logs(w, fds, count);
+		break;
+	case CONTROL_EOF:
+	case CONTROL_ERROR:
+		_exit(0);	/* the zygote has gone, and the server with it */
+	default:
+		break;
+	}
+}
+
+void
+worker_event(struct worker *w, const struct poller_event *event)
+{
+	struct connection *c = event->data;
+	bool taken = false;
+
+	switch (*(enum source *)event->data) {
+	case SOURCE_CONNECTION:
+		if (c->fd == -1)	/* closed earlier in this batch */
+			return;
+		if (connection_event(&w->loop, c, event->events) != CONNECTION_RUN)
+			return;
+		if (helper_in_servlet(&w->helper))
+			siblings_run(w, c);
+		else
+			runner_serve(w, c, &taken);
+		break;
+	case SOURCE_LISTENER:
+	case SOURCE_RUN:
+	case SOURCE_KEEP:
+		intake_event(w, event->data);
+		break;
+	case SOURCE_RUN_ROOM:
+	case SOURCE_KEEP_ROOM:
+		siblings_room(w, (int)*(enum source *)event->data);
+		break;
+	case SOURCE_CONTROL:
+		worker_control(w);
+		break;
+	}
+}
+
+/* Runs what stands ready: pipelined requests, and what came while the helper
+ * had the loop. */
+static void
+worker_run_ready(struct worker *w)
+{
+	struct connection *c, *last = w->loop.ready_last;
+	bool taken = false;
+
+	while (!taken && (c = loop_ready_take(&w->loop)) != NULL) {
+		runner_serve(w, c, &taken);
+		if (c == last)
+			break;
+	}
+}
+
+static void
+worker_batch(struct worker *w, const struct poller_event *events, int n)
+{
+	uint64_t takeovers = w->helper.takeovers;
+	int i;
+
+	/* Events fetched before the helper had the loop are stale; whatever still
+	 * holds is reported again. */
+	for (i = 0; i < n && w->helper.takeovers == takeovers; i++)
+		worker_event(w, &events[i]);
+	worker_run_ready(w);
+	loop_expire(&w->loop);
+	loop_batch_end(&w->loop);
+	if (w->intake.paused_until_ms != 0 && w->loop.now_ms >= w->intake.paused_until_ms)
+		w->intake.paused_until_ms = 0;
+	intake_update(w, false);
+	if (w->leaving == WORKER_LEAVES)
+		siblings_keep_all(w);
+}
+
+/* Whether there is nothing left to do.  A worker that stops answers first what
+ * its siblings have handed over. */
+static bool
+worker_done(struct worker *w)
+{
+	if (w->leaving == WORKER_STAYS || w->loop.count > 0)
+		return false;
+	return w->leaving == WORKER_LEAVES || !intake_waiting(w);
+}
+
+/* Tells the zygote that this worker has answered as many as it should. */
+static void
+worker_count(struct worker *w)
+{
+	uint64_t most = w->setup->config->workers.max_requests;
+
+	if (most == 0 || w->request_count < most ||
+	    atomic_load(&w->setup->slot->wants_replacement) != 0)
+		return;
+	atomic_store(&w->setup->slot->wants_replacement, 1);
+	board_call(w->setup->board);
+}
+
+static int
+worker_timeout(const struct worker *w)
+{
+	int timeout = loop_timeout(&w->loop);
+
+	if (w->loop.ready_first != NULL)
+		return 0;
+	if (w->intake.paused_until_ms != 0 && (timeout == -1 || timeout > 100))
+		return 100;
+	return timeout;
+}
+
+int
+worker_run(const struct worker_setup *setup)
+{
+	struct poller_event events[BATCH];
+	struct worker *w = &worker;
+	int n;
+
+	if (worker_init(w, setup) == -1) {
+		log_error("a worker could not start: %m");
+		return 1;
+	}
+	board_idle(setup->board, setup->slot);
+	while (!worker_done(w)) {
+		n = poller_wait(w->loop.poller, events, BATCH, worker_timeout(w), -1);
+		w->loop.now_ms = clock_ms();
+		worker_batch(w, events, n > 0 ? n : 0);
+		worker_count(w);
+	}
+	programs_close(setup->programs);
+	return 0;
+}

@@ -1,0 +1,67 @@
+/*
+ * worker.h - the worker: accepts, reads, parses, routes, runs, writes.
+ *
+ * The rooms of a worker, all under `struct worker`:
+ *	intake.c	where connections come from
+ *	connection.c	a connection's states; loop.c all of them
+ *	runner.c	one request through its servlet
+ *	helper.c	the loop, while a servlet keeps the main thread
+ *	siblings.c	giving connections to other workers
+ *	crash.c		when a servlet crashes
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "arena.h"
+#include "board.h"
+#include "config.h"
+#include "control.h"
+#include "handover.h"
+#include "helper.h"
+#include "intake.h"
+#include "listener.h"
+#include "loop.h"
+#include "program.h"
+#include "response.h"
+#include "router.h"
+#include "servlet.h"
+
+/* What a worker inherits from its zygote. */
+struct worker_setup {
+	const struct config *config;
+	const struct listeners *listeners;
+	struct programs *programs;
+	const struct router *router;
+	const struct handover_sockets *handover;
+	struct board *board;
+	struct slot *slot;
+	int control_fd;		/* control.h; its end means that the zygote is gone */
+	int access_log_fd;	/* -1: off */
+};
+
+enum worker_leaving {
+	WORKER_STAYS,
+	WORKER_LEAVES,		/* siblings stay: they get the connections */
+	WORKER_STOPS		/* nobody stays: what was accepted is answered first */
+};
+
+struct worker {
+	const struct worker_setup *setup;
+	struct loop loop;
+	struct intake intake;
+	struct helper helper;
+	struct arena *arena;
+	struct response response;
+	struct servlet servlet;
+	enum source control;		/* SOURCE_CONTROL, in the poller */
+	enum worker_leaving leaving;
+	uint64_t request_count;
+};
+
+/* The whole life of a worker process; returns its exit status. */
+int worker_run(const struct worker_setup *setup);
+
+/* One event, by whoever holds the loop. */
+void worker_event(struct worker *w, const struct poller_event *event);
+
+#endif
