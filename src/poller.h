@@ -1,0 +1,47 @@
+/*
+ * poller.h - readiness of descriptors: epoll, kqueue or poll behind one face.
+ * Level-triggered.  The Makefile chooses one of poller_*.c.
+ */
+#ifndef POLLER_H
+#define POLLER_H
+
+#include <stdbool.h>
+
+enum {
+	POLLER_IN = 1,
+	POLLER_OUT = 2,
+	POLLER_SHARED = 4,	/* other processes wait for this descriptor too: wake few (EPOLLEXCLUSIVE) */
+	POLLER_HANGUP = 8	/* reported, never asked for: error, or both directions closed */
+};
+
+struct poller;
+
+struct poller_event {
+	void *data;
+	unsigned events;
+};
+
+/* The backend's name, for `modserver -V`: "epoll", "kqueue", "poll". */
+extern const char poller_name[];
+
+/* NULL and errno on failure. */
+struct poller *poller_new(void);
+void poller_free(struct poller *p);
+
+/* 0, or -1 and errno.  poller_set changes what a descriptor that was added is
+ * watched for (0: nothing but HANGUP; not for SHARED ones).  A descriptor must
+ * be removed before it is closed. */
+int poller_add(struct poller *p, int fd, unsigned events, void *data);
+int poller_set(struct poller *p, int fd, unsigned events, void *data);
+int poller_remove(struct poller *p, int fd);
+
+/* Waits up to timeout_ms (-1: for ever) and returns the number of events, 0
+ * on time-out or when wake_fd (-1: none) became readable, -1 and errno (EINTR).
+ * May be called while no other thread calls any function of this poller,
+ * except that a thread that waits with a wake_fd may be left waiting while
+ * another uses the poller: it then returns when wake_fd becomes readable, and
+ * what it returned must be ignored. */
+int poller_wait(struct poller *p, struct poller_event *events, int max,
+    int timeout_ms, int wake_fd);
+
+#endif
