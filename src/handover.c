@@ -266,7 +266,6 @@ unpack(struct loop *l, const char *data, size_t length, const int *fds, int fd_c
 		goto fail;
 	c->state = m.state;
 	c->keep_alive = m.keep_alive;
-	c->handed_over = true;
 	c->remote_port = m.remote_port;
 	memcpy(c->remote, m.remote, sizeof(c->remote));
 	c->progress = m.progress;

@@ -135,6 +135,8 @@ loop_deadline(struct loop *l, struct connection *c, enum deadline kind)
 void
 loop_ready_add(struct loop *l, struct connection *c)
 {
+	if (c->request->ready_ns == 0)
+		c->request->ready_ns = clock_ns();
 	c->queue_next = NULL;
 	if (l->ready_last != NULL)
 		l->ready_last->queue_next = c;

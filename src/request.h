@@ -33,7 +33,7 @@ struct request {
 	size_t size, length, fed;
 	int64_t body_max;	/* limits.body */
 	bool head_done;
-	uint64_t ready_ns;	/* clock_ns() when it was complete: for timeouts.queue */
+	uint64_t ready_ns;	/* clock_ns() since when it waits for a process; 0: it does not */
 	struct field fields[];	/* limits.headers */
 };
 

@@ -108,6 +108,7 @@ runner_call(struct worker *w, struct program *p)
 	board_running(b, w->setup->slot, now);
 	if (!w->helper.started && atomic_load_explicit(&b->idle, memory_order_relaxed) == 0)
 		board_wake(b);
+	w->ran = true;
 	helper_enter(&w->helper, now);
 	if (runner_prepare(w, p) == 0)
 		result = p->module->run(p->handle, &w->servlet);
@@ -146,7 +147,7 @@ runner_overdue(struct worker *w, const struct connection *c)
 	char octet;
 	uint64_t waited;
 
-	if (!c->handed_over && c->request->ready_ns == 0)
+	if (c->request->ready_ns == 0)
 		return 0;
 	waited = clock_ns() - c->request->ready_ns;
 	if (limit > 0 && waited > limit)
@@ -166,7 +167,6 @@ runner_begin(struct worker *w, struct connection *c)
 	    memcmp(r->buffer + r->head.method, "HEAD", 4) == 0;
 
 	c->state = CONNECTION_RUNNING;
-	c->handed_over = false;
 	arena_reset(w->arena);
 	s->connection = c;
 	s->request = r;

@@ -84,6 +84,7 @@ void
 siblings_run(struct worker *w, struct connection *c)
 {
 	connection_unwatch(&w->loop, c);
+	c->request->ready_ns = clock_ns();
 	if (w->loop.ready_first != NULL || give_run(w, c) == -1)
 		loop_ready_add(&w->loop, c);
 }

@@ -40,6 +40,7 @@ worker_init(struct worker *w, const struct worker_setup *setup)
 	memset(w, 0, sizeof(*w));
 	w->setup = setup;
 	w->control = SOURCE_CONTROL;
+	w->processors = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	w->arena = arena_new(SERVLET_ARENA_MAX);
 	if (w->arena == NULL || response_init(&w->response) == -1 ||
 	    loop_init(&w->loop, setup->config, setup->slot, setup->access_log_fd) == -1 ||
@@ -123,6 +124,25 @@ worker_control(struct worker *w)
 	}
 }
 
+/* Whether the next ready connection had better go to a sibling: this worker has
+ * been busy with one batch for longer than patience, and another is idle or
+ * could be.  Every second one goes, so that both have work. */
+static bool
+worker_shares(struct worker *w)
+{
+	struct board *b = w->setup->board;
+
+	if (!w->ran || w->leaving != WORKER_STAYS ||
+	    atomic_load_explicit(&w->helper.entered_ns, memory_order_relaxed) <
+	    w->batch_ns + w->helper.patience_ns)
+		return false;
+	if (atomic_load_explicit(&b->idle, memory_order_relaxed) == 0 &&
+	    atomic_load_explicit(&b->workers, memory_order_relaxed) >= w->processors)
+		return false;
+	w->ran = false;
+	return true;
+}
+
 void
 worker_event(struct worker *w, const struct poller_event *event)
 {
@@ -135,7 +155,7 @@ worker_event(struct worker *w, const struct poller_event *event)
 			return;
 		if (connection_event(&w->loop, c, event->events) != CONNECTION_RUN)
 			return;
-		if (helper_in_servlet(&w->helper))
+		if (helper_in_servlet(&w->helper) || worker_shares(w))
 			siblings_run(w, c);
 		else
 			runner_serve(w, c, &taken);
@@ -239,7 +259,8 @@ worker_run(const struct worker_setup *setup)
 	board_idle(setup->board, setup->slot);
 	while (!worker_done(w)) {
 		n = poller_wait(w->loop.poller, events, BATCH, worker_timeout(w), -1);
-		w->loop.now_ms = clock_ms();
+		w->batch_ns = clock_ns();
+		w->loop.now_ms = w->batch_ns / 1000000u;
 		worker_batch(w, events, n > 0 ? n : 0);
 		worker_count(w);
 	}

@@ -56,6 +56,9 @@ struct worker {
 	enum source control;		/* SOURCE_CONTROL, in the poller */
 	enum worker_leaving leaving;
 	uint64_t request_count;
+	uint64_t batch_ns;		/* clock_ns() when the present batch of events was fetched */
+	bool ran;			/* a servlet, since a connection was last given away */
+	uint32_t processors;
 };
 
 /* The whole life of a worker process; returns its exit status. */
