@@ -14,7 +14,7 @@
 #include "siblings.h"
 #include "worker.h"
 
-#define BATCH 64	/* events fetched at once */
+#define BATCH 256	/* events fetched at once */
 
 /* The process's one worker; pthread_atfork has no argument to pass it. */
 static struct worker worker;
