@@ -1,5 +1,6 @@
 /* response.c - see response.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,7 +324,7 @@ response_sendfile(struct response *r, int fd, long long offset, long long length
 	r->body_bytes += (uint64_t)length;
 	if (!r->head_sent) {
 		/* Perhaps it is all there is: then it gets a Content-Length. */
-		r->file_fd = dup(fd);
+		r->file_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (r->file_fd == -1)
 			return -1;
 		r->file_offset = offset;
