@@ -1,0 +1,574 @@
+-- config.lua - the vocabulary of modserver's configuration files.
+--
+-- This file is part of the program: it is built into it and read at every
+-- start.  What a word means to the one who writes a configuration is in
+-- modserver.conf(5); here is what the program makes of it: plain data, or a
+-- list of mistakes, all of them at once.
+--
+-- It opens nothing.  What it must know of the world it asks `host`:
+--   host.read(path)      the text of a file, or nil and why not
+--   host.exists(path)    whether a file is there
+--   host.user(name)      user id and group id of a user, or nil
+--   host.group(name)     group id of a group, or nil
+--   host.env(name)       an environment variable, or nil
+--   host.load(text, n, environment)   a chunk of file number n, or nil and why not
+--   host.line()          file number and line of the configuration that runs
+--   host.address(text)   "inet", "inet6" or nil: a numeric address
+
+local host, main_path = ...
+
+-- Not as methods: while a configuration runs, its texts have bounded ones.
+local match, find, gsub, gmatch = string.match, string.find, string.gsub, string.gmatch
+
+local files, mistakes = {}, {}          -- files[n] = { path, directory, name }
+local data = {
+  listens = {}, modules = {}, servlets = {}, files = {},
+  workers = { min = 1, max = 256, idle_timeout = 5, max_requests = 0, patience = 0.001 },
+  timeouts = { head = 10, body = 30, keepalive = 60, write = 30, queue = 10, request = 0, drain = 30 },
+  limits = { head = 32 * 1024, body = 64 * 1024 * 1024, headers = 100 },
+  reload = false,
+}
+
+---------------------------------------------------------------- mistakes
+
+local function here()
+  local number, line = host.line()
+  return { file = number and files[number].name or files[1].name, line = line or 0 }
+end
+
+local function mistake(text, place)
+  place = place or here()
+  if #mistakes < 100 then
+    mistakes[#mistakes + 1] = string.format("%s:%d: %s", place.file, place.line, text)
+  end
+end
+
+local function show(value)
+  if type(value) == "string" then return gsub(string.format("%q", value), "\\\n", "\\n") .. "" end
+  if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
+  return value == nil and "nothing" or "a " .. type(value)
+end
+
+-- Edit distance, a swap of neighbours counting once.
+local function distance(a, b)
+  local before, last, row = {}, {}, {}
+  for j = 0, #b do last[j] = j end
+  for i = 1, #a do
+    row = { [0] = i }
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j) and 0 or 1
+      row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + same)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], before[j - 2] + 1)
+      end
+    end
+    before, last = last, row
+  end
+  return last[#b]
+end
+
+local function nearest(word, known)
+  local best, least = nil, 3
+  if #word > 40 then return nil end
+  for _, candidate in ipairs(known) do
+    local d = distance(word:lower(), candidate)
+    if d < least and d < #candidate then best, least = candidate, d end
+  end
+  return best
+end
+
+local function sorted_keys(t)
+  local keys = {}
+  for k in pairs(t) do if type(k) == "string" then keys[#keys + 1] = k end end
+  table.sort(keys)
+  return keys
+end
+
+local function unknown(what, word, known)
+  local near = nearest(word, known)
+  if near then
+    return string.format("unknown %s `%s`, did you mean `%s`?", what, word, near)
+  end
+  return string.format("unknown %s `%s`, expected one of: %s", what, word, table.concat(known, ", "))
+end
+
+------------------------------------------------------------------ values
+
+-- Each takes a value and answers what the program needs, or nil and what it expected.
+
+local function seconds(value)
+  if type(value) ~= "number" or value ~= value or value < 0 or value > 31536000 then
+    return nil, "seconds, 0 to 31536000"
+  end
+  return value
+end
+
+local function positive_seconds(value)
+  if seconds(value) and value > 0 then return value end
+  return nil, "seconds, more than 0"
+end
+
+local function count(least, most)
+  return function(value)
+    local whole = type(value) == "number" and math.tointeger(value)
+    if whole and whole >= least and whole <= most then return whole end
+    return nil, string.format("a whole number, %d to %d", least, most)
+  end
+end
+
+local units = { [""] = 1, K = 1024, M = 1024 ^ 2, G = 1024 ^ 3 }
+
+local function size(least, most)
+  return function(value)
+    local number, unit = value, ""
+    if type(value) == "string" and #value <= 20 then
+      number, unit = match(value, "^(%d+)([KMG]?)$")
+      number = tonumber(number)
+    end
+    local octets = type(number) == "number" and math.tointeger(number * units[unit])
+    if octets and octets >= least and octets <= most then return octets end
+    return nil, string.format('a size such as 4096, "32K" or "64M", %d to %d octets', least, most)
+  end
+end
+
+local function text(value)
+  if type(value) == "string" and value ~= "" and not find(value, "\0", 1, true) then return value end
+  return nil, "a text"
+end
+
+local function boolean(value)
+  if type(value) == "boolean" then return value end
+  return nil, "true or false"
+end
+
+local function anything(value)
+  local kind = type(value)
+  if kind == "string" or kind == "number" or kind == "boolean" then return value end
+  return nil, "a text, a number, true or false"
+end
+
+-- A table of named fields: known ones are checked, others are a mistake, or,
+-- where `open`, the module's own business, unless they look like a slip.
+local function fields(word, given, known, into, open)
+  local own = {}
+  for _, name in ipairs(sorted_keys(given)) do
+    local check = known[name]
+    if check == nil and open and not nearest(name, sorted_keys(known)) then
+      local value, expected = anything(given[name])
+      if value == nil then
+        mistake(string.format("%s: %s is %s, expected %s", word, name, show(given[name]), expected))
+      else
+        own[#own + 1] = { name = name, value = tostring(value) }
+      end
+    elseif check == nil then
+      mistake(string.format("%s: %s", word, unknown("field", name, sorted_keys(known))))
+    else
+      local value, expected = check(given[name])
+      if value == nil then
+        mistake(string.format("%s: %s is %s, expected %s", word, name, show(given[name]), expected))
+      else
+        into[name] = value
+      end
+    end
+  end
+  return own
+end
+
+-- A path is relative to the directory of the file that names it.
+local function absolute(path)
+  if path:sub(1, 1) == "/" then return path end
+  local number = host.line()
+  local directory = files[number or 1].directory
+  return directory == "/" and "/" .. path or directory .. "/" .. path
+end
+
+------------------------------------------------------------------- words
+
+local words = {}
+
+local function whole_number(digits)
+  return digits and #digits <= 5 and tonumber(digits) or nil
+end
+
+-- "0.0.0.0:8080", "[::1]:8080", "::1:8080", "*:8080", ":8080", "8080", "unix:/path"
+local function address(written)
+  local path = match(written, "^unix:(.*)$")
+  if path then
+    path = path ~= "" and absolute(path)
+    if not path then return nil, "the path of a unix socket is missing" end
+    if #path > 107 then return nil, "the path of a unix socket has 107 octets at most" end
+    return { family = "unix", host = path, port = 0 }
+  end
+  local name, digits = match(written, "^%[(.*)%]:(%d+)$")
+  if not name then name, digits = match(written, "^(.*):(%d+)$") end
+  if not name then name, digits = "", match(written, "^(%d+)$") end
+  local port = whole_number(digits)
+  if not port or port < 1 or port > 65535 then
+    return nil, 'expected ADDRESS:PORT such as "0.0.0.0:8080" or "[::1]:8080", or "unix:/PATH"; a port is 1 to 65535'
+  end
+  if name == "" or name == "*" then name = "0.0.0.0" end
+  if name == "localhost" then name = "127.0.0.1" end
+  local family = host.address(name)
+  if not family then return nil, show(name) .. " is no numeric address" end
+  return { family = family, host = name, port = port }
+end
+
+function words.listen(given)
+  local options = { backlog = 1024, proxy_protocol = false }
+  if type(given) == "table" then
+    fields("listen", given, { backlog = count(1, 65535), proxy_protocol = boolean }, options)
+    given = given[1]
+  end
+  if math.type(given) == "integer" then given = tostring(given) end
+  if type(given) ~= "string" or #given > 1000 then
+    return mistake('listen: ' .. show(given) .. ' is no address, expected one such as "0.0.0.0:8080"')
+  end
+  local listen, why = address(given)
+  if not listen then return mistake(string.format("listen %s: %s", show(given), why)) end
+  local place = here()
+  for _, other in ipairs(data.listens) do
+    if other.host == listen.host and other.port == listen.port then
+      return mistake(string.format("listen %s: already at %s:%d", show(given), other.file, other.line))
+    end
+  end
+  listen.text, listen.backlog, listen.proxy_protocol = given, options.backlog, options.proxy_protocol
+  listen.file, listen.line = place.file, place.line
+  table.insert(data.listens, listen)
+end
+
+function words.user(name, group)
+  if not text(name) or (group ~= nil and not text(group)) then
+    return mistake('user: expected a user\'s name, and perhaps a group\'s: user ("www-data", "www-data")')
+  end
+  local uid, gid = host.user(name)
+  if not uid then return mistake(string.format("user: there is no user %s", show(name))) end
+  if group then
+    gid = host.group(group)
+    if not gid then return mistake(string.format("user: there is no group %s", show(group))) end
+  end
+  data.user = { name = name, group = group, uid = uid, gid = gid }
+end
+
+-- "module.lua", "lua" and "module/lua.so" are the same module.
+local function module_name(written)
+  local name = match(written, "^module/(.*)$") or match(written, "^module%.(.*)$") or written
+  name = match(name, "^(.*)%.so$") or name
+  return match(name, "^[%w_%-]+$") and name or nil
+end
+
+local function extension_list(value)
+  local list = {}
+  for _, extension in ipairs(type(value) == "table" and value or { value }) do
+    if type(extension) ~= "string" or not match(extension, "^%.?[%w_+%-%.]+$") then return nil end
+    list[#list + 1] = match(extension, "^%.?(.*)$")
+  end
+  return #list > 0 and list or nil
+end
+
+local function add_module(given)
+  local written, extensions = given[1], extension_list(given[2])
+  local name = type(written) == "string" and #written < 200 and module_name(written)
+  if not name then
+    return mistake("load_module: " .. show(written) .. ' is no module\'s name, expected one such as "module.lua"')
+  end
+  if not extensions then
+    return mistake(string.format('load_module %s: expected the file extensions it serves, such as "lua" or {"lua", "luac"}',
+      show(written)))
+  end
+  local place = here()
+  local module = { name = name, extensions = extensions, optional = false, file = place.file, line = place.line }
+  module.options = fields("load_module", given, { optional = boolean }, module, true)
+  for _, other in ipairs(data.modules) do
+    for _, mine in ipairs(extensions) do
+      for _, theirs in ipairs(other.extensions) do
+        if mine == theirs then
+          mistake(string.format("load_module %s: extension %s is served by %s already (%s:%d)",
+            show(written), show(mine), other.name, other.file, other.line))
+        end
+      end
+    end
+  end
+  table.insert(data.modules, module)
+end
+
+function words.load_module(given, extensions)
+  add_module(type(given) == "table" and given or { given, extensions })
+end
+
+-- What is wrong with a route, or nil.
+local function route_error(route)
+  if type(route) ~= "string" or route:sub(1, 1) ~= "/" then return 'a route begins with "/"' end
+  if #route > 1000 then return "a route has 1000 octets at most" end
+  local path = match(route, "^(.*)/%*$") or route
+  if find(path, "*", 1, true) then return '"*" stands only at the end, after "/"' end
+  if find(path, "//", 1, true) then return 'a route has no "//"' end
+  if find(path, "[%c%?#%%\x7f]") then return "a route has no query, control or percent-encoded characters" end
+  for segment in gmatch(path, "[^/]+") do
+    if segment == "." or segment == ".." then return 'a route has no "." or ".." segments' end
+  end
+end
+
+local function add_servlet(given)
+  local written, route = given[1], given[2]
+  if not text(written) then
+    return mistake("load_servlet: " .. show(written) .. " is no file, expected one such as \"hello.so\"")
+  end
+  local is_name = #written < 1000 and match(written, "^[%a_][%w_%.]*:[%a_][%w_%.]*$")
+  if route == nil then
+    if written:sub(1, 1) == "/" or is_name then
+      return mistake(string.format('load_servlet %s: it needs a route, as in load_servlet (%s, "/name")',
+        show(written), show(written)))
+    end
+    route = "/" .. (match(written, "^%./(.*)$") or written)
+  end
+  local wrong = route_error(route)
+  if wrong then
+    return mistake(string.format("load_servlet %s: route %s: %s", show(written), show(route), wrong))
+  end
+  local place = here()
+  local servlet = {
+    text = written, route = route, description = "", optional = false, timeout = false,
+    file = place.file, line = place.line, is_name = is_name ~= nil,
+    path = is_name and written or absolute(written),
+    directory = files[host.line() or 1].directory,
+  }
+  servlet.options = fields("load_servlet", given, { timeout = seconds, optional = boolean,
+    description = function(v) if type(v) == "string" then return v end return nil, "a text" end }, servlet, true)
+  table.insert(data.servlets, servlet)
+end
+
+function words.load_servlet(given, route)
+  add_servlet(type(given) == "table" and given or { given, route })
+end
+
+local function switch(word, value)
+  if value == "on" or value == true then return true end
+  if value == "off" or value == false then return false end
+  mistake(string.format('%s: %s, expected "on" or "off"', word, show(value)))
+end
+
+function words.reload(value)
+  data.reload = switch("reload", value) or false
+end
+
+local known_fields = {
+  workers = {
+    min = count(0, 10000), max = count(1, 10000), idle_timeout = positive_seconds,
+    max_requests = count(0, 1 << 53), patience = function(value)
+      if seconds(value) and value >= 0.0001 and value <= 10 then return value end
+      return nil, "seconds, 0.0001 to 10"
+    end,
+  },
+  timeouts = {
+    head = seconds, body = seconds, keepalive = seconds, write = seconds,
+    queue = seconds, request = seconds, drain = seconds,
+  },
+  limits = { head = size(256, 1 << 20), body = size(0, 1 << 50), headers = count(1, 10000) },
+}
+
+for word, known in pairs(known_fields) do
+  words[word] = function(given)
+    if type(given) ~= "table" then
+      return mistake(string.format("%s: expected named fields, as in %s { %s = ... }", word, word, sorted_keys(known)[1]))
+    end
+    if #given > 0 then
+      mistake(string.format("%s: %s has no name, expected one of: %s", word, show(given[1]),
+        table.concat(sorted_keys(known), ", ")))
+    end
+    fields(word, given, known, data[word])
+  end
+end
+
+local function log_word(word, nothing)
+  words[word] = function(path)
+    if not text(path) then return mistake(string.format('%s: expected a path or "%s"', word, nothing)) end
+    data[word] = path ~= nothing and absolute(path) or nil
+  end
+end
+
+log_word("access_log", "off")
+log_word("error_log", "stderr")
+
+function words.pidfile(path)
+  if not text(path) then return mistake("pidfile: expected a path") end
+  data.pidfile = absolute(path)
+end
+
+-- More than a word takes is a mistake, not something to ignore.
+local arity = { user = 2, load_module = 2, load_servlet = 2 }
+
+local function exactly(word, meaning)
+  return function(...)
+    local first = ...
+    local most = type(first) == "table" and 1 or arity[word] or 1
+    local named = type(first) == "table" and #first > (word == "listen" and 1 or 2) and not known_fields[word]
+    if select("#", ...) > most or named then
+      return mistake(string.format("%s: more values than it takes", word))
+    end
+    return meaning(...)
+  end
+end
+
+----------------------------------------------------------------- sandbox
+
+local builtins = {
+  string = {}, table = table, math = math, ipairs = ipairs, pairs = pairs,
+  tostring = tostring, tonumber = tonumber,
+}
+
+function builtins.env(name)
+  if type(name) ~= "string" then return mistake("env: expected a variable's name") end
+  return host.env(name)
+end
+
+-- Patterns can take for ever, and nothing interrupts them: bound both sides.
+local function bounded(original)
+  return function(subject, pattern, ...)
+    if type(subject) == "string" and type(pattern) == "string" then
+      local _, repeats = gsub(pattern, "[%*%+%-%?]", "")
+      if #subject > 1000 or repeats > 3 then
+        error("a pattern with more than three repetitions, or for more than 1000 octets", 2)
+      end
+    end
+    return original(subject, pattern, ...)
+  end
+end
+
+local plain_string = {}
+for name, f in pairs(string) do plain_string[name] = f end
+for name, f in pairs(plain_string) do
+  local searches = name == "find" or name == "match" or name == "gmatch" or name == "gsub"
+  builtins.string[name] = searches and bounded(f) or f
+end
+builtins.string.dump = nil
+
+-- What stands for a word that does not exist, so that the run goes on and
+-- finds the other mistakes.
+local ignored = setmetatable({}, {})
+for _, event in ipairs { "__call", "__index", "__concat", "__add", "__sub", "__mul", "__div", "__unm" } do
+  getmetatable(ignored)[event] = function() return ignored end
+end
+getmetatable(ignored).__metatable = false
+
+local environment, globals = {}, {}
+local word_names = sorted_keys(words)
+word_names[#word_names + 1] = "load_config"
+word_names[#word_names + 1] = "env"
+table.sort(word_names)
+
+setmetatable(environment, {
+  __metatable = false,
+  __index = function(_, name)
+    local value = words[name] or builtins[name]
+    if value == nil then value = globals[name] end
+    if value == nil then
+      mistake(unknown("word", tostring(name), word_names))
+      return ignored
+    end
+    return value
+  end,
+  __newindex = function(_, name, value)
+    if words[name] or builtins[name] then
+      return mistake(string.format("`%s` is a word of the configuration: write it without `=`, or choose another name",
+        tostring(name)))
+    end
+    globals[name] = value
+  end,
+})
+
+------------------------------------------------------------------- files
+
+local depth = 0
+
+local function run_file(path, name, place)
+  local content, why = host.read(path)
+  if not content then
+    return mistake(string.format("cannot read %s: %s", name, why), place or { file = name, line = 0 })
+  end
+  local number = #files + 1
+  files[number] = { path = path, name = name, directory = match(path, "^(.*)/[^/]*$") }
+  if files[number].directory == "" then files[number].directory = "/" end
+  table.insert(data.files, path)
+  local chunk, problem = host.load(content, number, environment)
+  local fine = chunk ~= nil
+  if chunk then fine, problem = host.call(chunk) end
+  if not fine then
+    -- "NUMBER:LINE: what": the number is the file's.
+    local at, line, what = match(tostring(problem), "^(%d+):(%d+): (.*)$")
+    if at then
+      mistake(what, { file = files[tonumber(at)].name, line = tonumber(line) })
+    else
+      mistake(tostring(problem), { file = name, line = 0 })
+    end
+  end
+end
+
+function words.load_config(given)
+  if not text(given) then return mistake("load_config: expected a file") end
+  local path = absolute(given)
+  for _, file in ipairs(files) do
+    if file.path == path then return mistake(string.format("load_config %s: it is loaded already", show(given))) end
+  end
+  if depth >= 16 then return mistake("load_config: files include each other too deeply") end
+  local includer = files[host.line() or 1].name
+  local name = given
+  if given:sub(1, 1) ~= "/" and find(includer, "/", 1, true) then
+    name = match(includer, "^(.*)/[^/]*$") .. "/" .. given
+  end
+  depth = depth + 1
+  run_file(path, name, here())
+  depth = depth - 1
+end
+
+------------------------------------------------------------------- whole
+
+-- The module that serves a file: the longest extension that fits.
+local function serving_module(servlet)
+  local best, longest = nil, 0
+  for index, module in ipairs(data.modules) do
+    for _, extension in ipairs(module.extensions) do
+      local fits = servlet.is_name and extension == "py" or
+        servlet.path:sub(-#extension - 1) == "." .. extension
+      if fits and #extension > longest then best, longest = index, #extension end
+    end
+  end
+  return best
+end
+
+local function check_whole()
+  local routes = {}
+  if #data.listens == 0 then
+    table.insert(data.listens, { family = "inet", host = "0.0.0.0", port = 8080, text = "0.0.0.0:8080",
+      backlog = 1024, proxy_protocol = false, file = files[1] and files[1].name or main_path, line = 0 })
+  end
+  for _, servlet in ipairs(data.servlets) do
+    local what = string.format("load_servlet %s: ", show(servlet.text))
+    servlet.module = serving_module(servlet)
+    if not servlet.module then
+      mistake(what .. (servlet.is_name and 'no module serves "py"' or "no module serves files of this kind") ..
+        ', expected a load_module before', servlet)
+    elseif not servlet.is_name and not servlet.optional and not data.modules[servlet.module].optional and
+      not host.exists(servlet.path) then
+      mistake(what .. "there is no such file (" .. servlet.path .. ")", servlet)
+    end
+    local other = routes[servlet.route]
+    if other then
+      mistake(string.format("%sroute %s is taken by %s (%s:%d)", what, show(servlet.route), show(other.text),
+        other.file, other.line), servlet)
+    end
+    routes[servlet.route] = servlet
+    if not servlet.timeout then servlet.timeout = data.timeouts.request end
+  end
+  if data.workers.min > data.workers.max then
+    mistake(string.format("workers: min is %d, more than max, which is %d", data.workers.min, data.workers.max),
+      { file = files[1] and files[1].name or main_path, line = 0 })
+  end
+end
+
+-- Methods of texts (("x"):upper()) are those of the sandbox too.
+for word, meaning in pairs(words) do words[word] = exactly(word, meaning) end
+host.string_methods(builtins.string)
+run_file(host.main, main_path)
+host.string_methods(plain_string)
+check_whole()
+return data, mistakes
