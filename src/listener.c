@@ -1,0 +1,229 @@
+/*
+ * listener.c - the sockets connections arrive at.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "listener.h"
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+};
+
+/* Returns the address's length, or 0 with errno. */
+static socklen_t
+address_make(const struct config_listen *l, union address *a)
+{
+	memset(a, 0, sizeof(*a));
+	errno = EINVAL;
+	switch (l->family) {
+	case LISTEN_INET:
+		a->in.sin_family = AF_INET;
+		a->in.sin_port = htons(l->port);
+		return inet_pton(AF_INET, l->host, &a->in.sin_addr) == 1 ? sizeof(a->in) : 0;
+	case LISTEN_INET6:
+		a->in6.sin6_family = AF_INET6;
+		a->in6.sin6_port = htons(l->port);
+		return inet_pton(AF_INET6, l->host, &a->in6.sin6_addr) == 1 ? sizeof(a->in6) : 0;
+	case LISTEN_UNIX:
+		a->un.sun_family = AF_UNIX;
+		if (strlen(l->host) >= sizeof(a->un.sun_path)) {
+			errno = ENAMETOOLONG;
+			return 0;
+		}
+		memcpy(a->un.sun_path, l->host, strlen(l->host) + 1);
+		return sizeof(a->un);
+	}
+	return 0;
+}
+
+static bool
+address_same(const struct config_listen *a, const struct config_listen *b)
+{
+	union address x, y;
+	socklen_t length = address_make(a, &x);
+
+	return length != 0 && length == address_make(b, &y) && memcmp(&x, &y, length) == 0;
+}
+
+static int
+fd_prepare(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		return -1;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Removes the file of a unix socket nobody answers at.  0: the path is free. */
+static int
+stale_remove(const union address *a, socklen_t length)
+{
+	struct stat st;
+	int fd, result;
+
+	if (lstat(a->un.sun_path, &st) == -1)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISSOCK(st.st_mode)) {
+		errno = EEXIST;
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (fd == -1)
+		return -1;
+	if (fd_prepare(fd) == -1) {
+		close(fd);
+		return -1;
+	}
+	/* EAGAIN: alive, its backlog is full.  EACCES: alive, and not ours. */
+	result = connect(fd, &a->any, length);
+	if (result == -1 && errno == ECONNREFUSED)
+		result = unlink(a->un.sun_path);
+	else {
+		errno = result == -1 && errno != EAGAIN ? errno : EADDRINUSE;
+		result = -1;
+	}
+	close(fd);
+	return result;
+}
+
+static int
+socket_open(const struct config_listen *l)
+{
+	union address a;
+	socklen_t length = address_make(l, &a);
+	int fd, saved, on = 1;
+
+	if (length == 0)
+		return -1;
+	if (l->family == LISTEN_UNIX && stale_remove(&a, length) == -1)
+		return -1;
+	fd = socket(a.any.sa_family, SOCK_STREAM, 0);
+	if (fd == -1)
+		return -1;
+	if (fd_prepare(fd) == -1)
+		goto fail;
+	if (l->family != LISTEN_UNIX &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1)
+		goto fail;
+	/* "[::]:8080" and "0.0.0.0:8080" may stand side by side. */
+	if (l->family == LISTEN_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1)
+		goto fail;
+	if (bind(fd, &a.any, length) == -1)
+		goto fail;
+	/* As nginx does: who may connect is the directory's business. */
+	if (l->family == LISTEN_UNIX && chmod(l->host, 0666) == -1)
+		goto fail_unlink;
+	if (listen(fd, l->backlog) == -1)
+		goto fail_unlink;
+	return fd;
+
+fail_unlink:
+	saved = errno;
+	if (l->family == LISTEN_UNIX)
+		unlink(l->host);
+	errno = saved;
+fail:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+/* The listener of that address, or NULL. */
+static const struct listener *
+listeners_find(const struct listeners *in, const struct config_listen *l)
+{
+	for (size_t i = 0; in != NULL && i < in->count; i++)
+		if (address_same(in->at[i].listen, l))
+			return &in->at[i];
+	return NULL;
+}
+
+static const char *
+hint(const struct config_listen *l, int error)
+{
+	if (error == EADDRINUSE)
+		return " (another server has it)";
+	if (error == EACCES && l->family != LISTEN_UNIX && l->port < 1024)
+		return " (ports below 1024 need root)";
+	if (error == EEXIST && l->family == LISTEN_UNIX)
+		return " and is no socket";
+	return "";
+}
+
+int
+listeners_open(struct listeners *l, const struct listeners *old,
+    const struct config *config, char *error, size_t error_size)
+{
+	const struct config_listen *failed;
+
+	l->count = 0;
+	l->at = calloc(config->listen_count, sizeof(l->at[0]));
+	if (l->at == NULL) {
+		snprintf(error, error_size, "%s: out of memory", config->file);
+		return -1;
+	}
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct config_listen *listen_at = &config->listens[i];
+		const struct listener *known;
+		int fd;
+
+		failed = listen_at;
+		if ((known = listeners_find(l, listen_at)) != NULL) {
+			snprintf(error, error_size, "%s:%d: listen \"%s\": this address stands in line %d already",
+			    failed->place.file, failed->place.line, failed->text,
+			    known->listen->place.line);
+			goto fail;
+		}
+		if ((known = listeners_find(old, listen_at)) != NULL) {
+			fd = known->fd;
+			/* The backlog may have changed; Linux and the BSDs allow this. */
+			(void)listen(fd, listen_at->backlog);
+		} else if ((fd = socket_open(listen_at)) == -1) {
+			snprintf(error, error_size, "%s:%d: cannot listen on \"%s\": %s%s",
+			    failed->place.file, failed->place.line, failed->text,
+			    strerror(errno), hint(failed, errno));
+			goto fail;
+		}
+		l->at[l->count].fd = fd;
+		l->at[l->count++].listen = listen_at;
+	}
+	return 0;
+
+fail:
+	listeners_close(l, old, true);
+	return -1;
+}
+
+void
+listeners_close(struct listeners *l, const struct listeners *kept, bool unlink_files)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		const struct config_listen *c = l->at[i].listen;
+
+		if (listeners_find(kept, c) != NULL)
+			continue;
+		close(l->at[i].fd);
+		if (unlink_files && c->family == LISTEN_UNIX)
+			unlink(c->host);
+	}
+	free(l->at);
+	l->at = NULL;
+	l->count = 0;
+}

@@ -1,0 +1,95 @@
+/*
+ * pidfile.c - the master's process id in a file, locked while it lives.
+ *
+ * The lock belongs to the open file (flock), so that a left-over file of a
+ * killed server is known as such, whoever has its process id now.
+ */
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pidfile.h"
+
+bool
+pidfile_held(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool held;
+
+	if (fd == -1)
+		return false;
+	held = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
+	close(fd);
+	return held;
+}
+
+int
+pidfile_open(struct pidfile *p, const char *path)
+{
+	char *temporary = NULL;
+	int saved;
+
+	p->path = NULL;
+	p->fd = -1;
+	if (path == NULL)
+		return 0;
+	if (pidfile_held(path)) {
+		errno = EEXIST;
+		return -1;
+	}
+	if (asprintf(&temporary, "%s.%ld", path, (long)getpid()) == -1)
+		return -1;
+	unlink(temporary);
+	p->fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (p->fd == -1)
+		goto fail;
+	if (flock(p->fd, LOCK_EX | LOCK_NB) == -1 ||
+	    dprintf(p->fd, "%ld\n", (long)getpid()) < 0 ||
+	    (p->path = strdup(path)) == NULL ||
+	    rename(temporary, path) == -1)
+		goto fail;
+	free(temporary);
+	return 0;
+
+fail:
+	saved = errno;
+	if (p->fd != -1) {
+		unlink(temporary);
+		close(p->fd);
+	}
+	free(temporary);
+	free(p->path);
+	p->path = NULL;
+	p->fd = -1;
+	errno = saved;
+	return -1;
+}
+
+void
+pidfile_close(struct pidfile *p)
+{
+	struct stat ours, there;
+
+	if (p->path == NULL)
+		return;
+	if (fstat(p->fd, &ours) == 0 && lstat(p->path, &there) == 0 &&
+	    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+		unlink(p->path);
+	pidfile_forget(p);
+}
+
+void
+pidfile_forget(struct pidfile *p)
+{
+	if (p->fd != -1)
+		close(p->fd);
+	free(p->path);
+	p->path = NULL;
+	p->fd = -1;
+}

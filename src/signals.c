@@ -1,0 +1,131 @@
+/*
+ * signals.c - signals as events of a loop.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "signals.h"
+
+static volatile sig_atomic_t signals_noted[NSIG];
+static int signals_pipe[2] = { -1, -1 };
+
+static void
+signals_note(int signal_number)
+{
+	int saved = errno;
+
+	signals_noted[signal_number] = 1;
+	/* A full pipe wakes as well. */
+	if (write(signals_pipe[1], "", 1) == -1)
+		errno = saved;
+	errno = saved;
+}
+
+static void
+signals_nothing(int signal_number)
+{
+	(void)signal_number;
+}
+
+static void
+signals_close(void)
+{
+	for (int i = 0; i < 2; i++) {
+		if (signals_pipe[i] != -1)
+			close(signals_pipe[i]);
+		signals_pipe[i] = -1;
+	}
+}
+
+static void
+signals_set(int signal_number, void (*handler)(int))
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = handler;
+	action.sa_flags = SA_RESTART;
+	sigemptyset(&action.sa_mask);
+	sigaction(signal_number, &action, NULL);
+}
+
+int
+signals_open(const int *signals, size_t count)
+{
+	signals_child();
+	memset((void *)(uintptr_t)signals_noted, 0, sizeof(signals_noted));
+	if (pipe(signals_pipe) == -1)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		if (fcntl(signals_pipe[i], F_SETFD, FD_CLOEXEC) == -1 ||
+		    fcntl(signals_pipe[i], F_SETFL, O_NONBLOCK) == -1)
+			return -1;
+	}
+	for (size_t i = 0; i < count; i++)
+		signals_set(signals[i], signals_note);
+	return 0;
+}
+
+int
+signals_fd(void)
+{
+	return signals_pipe[0];
+}
+
+void
+signals_drain(void)
+{
+	char octets[64];
+
+	while (read(signals_pipe[0], octets, sizeof(octets)) == (ssize_t)sizeof(octets))
+		;
+}
+
+bool
+signals_taken(int signal_number)
+{
+	bool noted = signals_noted[signal_number] != 0;
+
+	signals_noted[signal_number] = 0;
+	return noted;
+}
+
+void
+signals_child(void)
+{
+	static const int harmless[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGPIPE };
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);	/* fails for KILL and STOP, and need not work there */
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+		signals_set(harmless[i], signals_nothing);
+	signals_close();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void
+signals_save(struct signals_saved *s)
+{
+	for (int i = 1; i < NSIG; i++)
+		s->known[i] = sigaction(i, NULL, &s->action[i]) == 0;
+	sigprocmask(SIG_SETMASK, NULL, &s->mask);
+}
+
+void
+signals_restore(const struct signals_saved *s, bool keep_faults)
+{
+	for (int i = 1; i < NSIG; i++) {
+		if (!s->known[i] || i == SIGKILL || i == SIGSTOP)
+			continue;
+		if (keep_faults &&
+		    (i == SIGSEGV || i == SIGBUS || i == SIGFPE || i == SIGURG))
+			continue;
+		sigaction(i, &s->action[i], NULL);
+	}
+	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+}
