@@ -1,0 +1,6 @@
+/* norun.c - a library without run. */
+int
+walk(void)
+{
+	return 0;
+}
