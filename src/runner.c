@@ -119,7 +119,10 @@ runner_call(struct worker *w, struct program *p)
 		rlog(&w->servlet, "%s", wrong);
 	servlet_end(&w->servlet);
 	taken = helper_leave(&w->helper);
-	board_idle(b, w->setup->slot);
+	if (w->leaving == WORKER_STAYS)
+		board_idle(b, w->setup->slot);
+	else
+		board_leaving(b, w->setup->slot);
 	return taken;
 }
 

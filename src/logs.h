@@ -1,0 +1,21 @@
+/*
+ * logs.h - the log files of a configuration, opened by the master before
+ * privileges are dropped.
+ */
+#ifndef LOGS_H
+#define LOGS_H
+
+#include "config.h"
+
+struct logs {
+	int error_fd;	/* -1: the terminal's stderr stays */
+	int access_fd;	/* -1: off */
+};
+
+/* Opens (creates, appends).  0, or -1 with the reason in error. */
+int logs_open(struct logs *l, const struct config *config, char *error, size_t error_size);
+
+/* Closes what logs_open opened. */
+void logs_close(struct logs *l);
+
+#endif

@@ -1,0 +1,293 @@
+/*
+ * zygote.c - the zygote: loads a generation's programs and keeps its workers.
+ */
+#include <sys/resource.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "privilege.h"
+#include "processor.h"
+#include "signals.h"
+#include "title.h"
+#include "zygote.h"
+
+/* ------------------------------------------------------------- starting */
+
+/* A problem with the configuration's programs: into the log and, while the
+ * server starts, to who started it. */
+static void
+zygote_problem(void *context, const char *text)
+{
+	const struct zygote_setup *setup = context;
+
+	log_error("%s", text);
+	if (setup->terminal_fd != -1)
+		dprintf(setup->terminal_fd, "%s\n", text);
+}
+
+/* Takes leave of the master: own session, own descriptors 0 to 2, the
+ * configured user, death with the master.  0, or -1 when that was reported. */
+static int
+zygote_become(const struct zygote_setup *setup)
+{
+	char error[256];
+	int null;
+
+	title_set("zygote %u", setup->generation);
+	setsid();	/* Ctrl-C reaches the master only */
+	if (setup->error_log_fd != STDERR_FILENO)
+		dup2(setup->error_log_fd, STDERR_FILENO);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null != -1) {
+		dup2(null, STDIN_FILENO);
+		if (null > STDERR_FILENO)
+			close(null);
+	}
+	/* What servlets print appears when the line is whole, and not again
+	 * from each process forked meanwhile. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	log_open(STDERR_FILENO, "zygote");
+	if (privilege_drop(setup->config, error, sizeof(error)) == -1) {
+		zygote_problem((void *)(uintptr_t)setup, error);
+		return -1;
+	}
+#ifdef __linux__
+	/* After the change of user, which clears it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+	return getppid() == setup->master ? 0 : -1;
+}
+
+static struct router *
+zygote_routes(const struct zygote_setup *setup, const struct programs *ps)
+{
+	const struct config *c = setup->config;
+	struct router *r = router_new();
+
+	for (size_t i = 0; r != NULL && i < c->servlet_count; i++) {
+		char error[512];
+
+		/* An optional one that is not there leaves its path to others. */
+		if (ps->at[i].module == NULL ||
+		    router_add(r, c->servlets[i].route, i) == 0)
+			continue;
+		snprintf(error, sizeof(error), "%s:%d: route \"%s\": %s",
+		    c->servlets[i].place.file, c->servlets[i].place.line,
+		    c->servlets[i].route, errno == EEXIST ? "stands there twice" :
+		    strerror(errno));
+		zygote_problem((void *)(uintptr_t)setup, error);
+		router_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+static int
+zygote_load(struct zygote *z, const struct zygote_setup *setup)
+{
+	const struct config *c = setup->config;
+
+	z->setup = setup;
+	z->board = setup->board;
+	/* Before there is a worker that could have changed them. */
+	z->slot_count = z->board->slot_count;
+	z->wake_fd = z->board->wake_read_fd;
+	z->limits = (struct spawn_limits){
+		.min = c->workers.min, .max = c->workers.max,
+		.processors = processor_count(),
+		.patience_ns = c->workers.patience_ns,
+		.idle_timeout_ns = (uint64_t)c->workers.idle_timeout_ms * 1000000u,
+	};
+	for (size_t i = 0; i < c->servlet_count; i++) {
+		uint32_t timeout = c->servlets[i].timeout_ms;
+
+		if (timeout > 0 && (z->shortest_timeout_ms == 0 || timeout < z->shortest_timeout_ms))
+			z->shortest_timeout_ms = timeout;
+	}
+	z->workers = calloc(z->slot_count, sizeof(z->workers[0]));
+	z->fds = calloc(setup->listeners->count + 4, sizeof(z->fds[0]));
+	if (z->workers == NULL || z->fds == NULL) {
+		zygote_problem((void *)(uintptr_t)setup, "out of memory");
+		return -1;
+	}
+	z->programs = programs_open(c, &z->board->loading, zygote_problem,
+	    (void *)(uintptr_t)setup);
+	if (z->programs == NULL)
+		return -1;
+	z->router = zygote_routes(setup, z->programs);
+	return z->router != NULL ? 0 : -1;
+}
+
+/* ------------------------------------------------------------- the loop */
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return a + b;
+	return a < b ? a : b;
+}
+
+/* Waits for a signal, the master, a worker, waiting work, or the next time
+ * something is due. */
+static void
+zygote_wait(struct zygote *z)
+{
+	const struct listeners *l = z->setup->listeners;
+	uint64_t now = clock_ns(), next = z->tick_ns, wait;
+	struct timespec t;
+	nfds_t n = 0;
+
+	next = earlier(next, z->look_ns);
+	next = earlier(next, z->overtime_look_ns);
+	next = earlier(next, z->kill_ns);
+	wait = next > now ? next - now : 0;
+	t.tv_sec = (time_t)(wait / 1000000000u);
+	t.tv_nsec = (long)(wait % 1000000000u);
+
+	z->fds[n++] = (struct pollfd){ .fd = signals_fd(), .events = POLLIN };
+	z->fds[n++] = (struct pollfd){ .fd = z->setup->control_fd, .events = POLLIN };
+	z->fds[n++] = (struct pollfd){ .fd = z->wake_fd, .events = POLLIN };
+	if (z->watch && z->state == ZYGOTE_SERVES) {
+		for (size_t i = 0; i < l->count; i++)
+			z->fds[n++] = (struct pollfd){ .fd = l->at[i].fd, .events = POLLIN };
+		z->fds[n++] = (struct pollfd){ .fd = z->setup->handover->run[1],
+		    .events = POLLIN };
+	}
+	ppoll(z->fds, n, next != 0 ? &t : NULL, NULL);
+}
+
+static void
+drain(int fd)
+{
+	char octets[256];
+
+	while (read(fd, octets, sizeof(octets)) == (ssize_t)sizeof(octets))
+		;
+}
+
+/* The workers leave; the listeners are no longer ours. */
+static void
+zygote_leave(struct zygote *z, enum control_message how)
+{
+	const struct listeners *l = z->setup->listeners;
+	uint32_t drain_ms = z->setup->config->timeouts.drain;
+
+	if (z->state == ZYGOTE_SERVES) {
+		for (size_t i = 0; i < l->count; i++)
+			close(l->at[i].fd);
+		if (drain_ms > 0)
+			z->kill_ns = clock_ns() + (uint64_t)drain_ms * 1000000u;
+	}
+	z->state = how == CONTROL_STOP ? ZYGOTE_STOPS : ZYGOTE_LEAVES;
+	z->tick_ns = z->look_ns = 0;
+	atomic_store(&z->board->watching, 1);	/* nobody need wake us */
+	zygote_tell_all(z, how);
+}
+
+static void
+zygote_use_logs(struct zygote *z, const int *fds, int count)
+{
+	if (count > 0) {
+		dup2(fds[0], STDOUT_FILENO);
+		dup2(fds[0], STDERR_FILENO);
+	}
+	if (count > 1 && z->setup->access_log_fd != -1)
+		dup3(fds[1], z->setup->access_log_fd, O_CLOEXEC);
+	for (size_t i = 0; i < z->slot_top; i++)
+		if (z->workers[i].pid != 0 && control_send(z->workers[i].control_fd,
+		    CONTROL_LOGS, fds, count) == -1 && errno != EPIPE)
+			log_error("worker %ld cannot be given the new logs: %s",
+			    (long)z->workers[i].pid, strerror(errno));
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* What the master tells. */
+static void
+zygote_obey(struct zygote *z)
+{
+	enum control_message m;
+	int fds[2], count;
+
+	while ((m = control_receive(z->setup->control_fd, fds, &count)) != CONTROL_NONE) {
+		switch (m) {
+		case CONTROL_LEAVE:
+		case CONTROL_STOP:
+			if (z->state != ZYGOTE_STOPS)
+				zygote_leave(z, m);
+			break;
+		case CONTROL_LOGS:
+			zygote_use_logs(z, fds, count);
+			break;
+		case CONTROL_EOF:
+		case CONTROL_ERROR:
+			/* The master is gone: so is the server, servlets' own
+			 * children included. */
+			kill(0, SIGKILL);
+			_exit(1);
+		default:
+			break;
+		}
+	}
+}
+
+static void
+zygote_serve(struct zygote *z)
+{
+	while (z->state == ZYGOTE_SERVES || z->slot_top > 0) {
+		uint64_t now = clock_ns();
+
+		if (z->state == ZYGOTE_SERVES) {
+			zygote_tick(z, now);
+			zygote_spawn(z);
+		}
+		if (z->overtime_look_ns != 0 && now >= z->overtime_look_ns)
+			zygote_enforce_timeouts(z, now);
+		if (z->kill_ns != 0 && now >= z->kill_ns) {
+			z->kill_ns = 0;
+			zygote_kill_all(z);
+		}
+		zygote_wait(z);
+		signals_drain();
+		drain(z->wake_fd);
+		if (signals_taken(SIGCHLD))
+			zygote_reap(z);
+		zygote_obey(z);
+	}
+}
+
+int
+zygote_run(const struct zygote_setup *setup)
+{
+	static const int signals[] = { SIGCHLD };
+	struct zygote z;
+
+	memset(&z, 0, sizeof(z));
+	signals_child();
+	if (zygote_become(setup) == -1 || zygote_load(&z, setup) == -1)
+		return 1;
+	/* Only now: what is loaded shall find everything as in any process. */
+	if (signals_open(signals, sizeof(signals) / sizeof(signals[0])) == -1) {
+		zygote_problem((void *)(uintptr_t)setup, "no descriptors left");
+		return 1;
+	}
+	if (setup->terminal_fd != -1)
+		close(setup->terminal_fd);
+	if (control_send(setup->control_fd, CONTROL_READY, NULL, 0) == -1)
+		return 1;
+	zygote_serve(&z);
+	return 0;
+}

@@ -1,0 +1,277 @@
+/*
+ * zygote_spawn.c - how many workers there should be: what spawn.c needs to
+ * know is gathered here, and what it decides is done.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "processor.h"
+#include "zygote.h"
+
+/* A worker that has been starting for longer is not counted upon. */
+#define START_NS 1000000000u
+
+/* fork() has failed (processes, memory): how long until the next try. */
+#define FORK_PAUSE_NS 250000000u
+
+#define TICK_MIN_NS 100000000u
+
+/* Looks at the slots.  Fills in all of *v but waiting and on_processor. */
+static void
+spawn_look(struct zygote *z, struct spawn_view *v)
+{
+	uint64_t now = clock_ns();
+
+	memset(v, 0, sizeof(*v));
+	v->now_ns = now;
+	v->youngest_run_ns = UINT64_MAX;
+	for (size_t i = 0; i < z->slot_top; i++) {
+		struct zygote_worker *w = &z->workers[i];
+		struct slot *s = &z->board->slots[i];
+		uint32_t state = atomic_load(&s->state);
+		uint64_t since, age;
+
+		if (w->pid == 0)
+			continue;
+		if (!w->ready && (state == SLOT_IDLE || state == SLOT_RUNNING)) {
+			w->ready = true;
+			z->start_failures = 0;
+		}
+		if (w->leaving || state == SLOT_LEAVING) {
+			v->leaving++;
+			continue;
+		}
+		v->workers++;
+		if (state == SLOT_IDLE) {
+			v->idle++;
+			v->available++;
+		} else if (state == SLOT_STARTING && now - w->started_ns < START_NS) {
+			v->starting++;
+			v->available++;
+		} else if (state == SLOT_RUNNING) {
+			since = atomic_load(&s->since_ns);
+			age = since < now ? now - since : 0;
+			if (age < v->youngest_run_ns)
+				v->youngest_run_ns = age;
+			if (age < z->limits.patience_ns)
+				v->available++;
+		}
+	}
+	atomic_store(&z->board->workers, v->workers);
+}
+
+/* Whether a listener or the run socket is readable now. */
+static bool
+spawn_waiting(struct zygote *z)
+{
+	const struct listeners *l = z->setup->listeners;
+	struct pollfd *fds = z->fds;
+	nfds_t n = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		fds[n++] = (struct pollfd){ .fd = l->at[i].fd, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = z->setup->handover->run[1], .events = POLLIN };
+	return poll(fds, n, 0) > 0;
+}
+
+/* Counts workers in a servlet that run or wait for a processor, up to `most`.
+ * One that has used no processor time since the last look need not be asked:
+ * that keeps a look at 200 sleeping workers cheap. */
+static unsigned
+spawn_on_processor(struct zygote *z, bool all, unsigned most)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < z->slot_top; i++) {
+		struct zygote_worker *w = &z->workers[i];
+		uint64_t used;
+
+		if (w->pid == 0 || atomic_load(&z->board->slots[i].state) != SLOT_RUNNING)
+			continue;
+		used = processor_time_ns(w->pid);
+		if ((all || used != w->processor_ns) && count < most && processor_wanted(w->pid))
+			count++;
+		w->processor_ns = used;
+	}
+	return count;
+}
+
+static void
+spawn_view(struct zygote *z, struct spawn_view *v)
+{
+	uint64_t sent;
+	unsigned processors = z->limits.processors;
+
+	spawn_look(z, v);
+	v->waiting = spawn_waiting(z);
+	if (!v->waiting)
+		return;
+	sent = atomic_load(&z->board->handed_over_ns);
+	if (sent != 0 && sent < v->now_ns)
+		v->oldest_wait_ns = v->now_ns - sent;
+	/* Only when a fork may be decided upon. */
+	if (v->idle > 0 || v->starting > 0)
+		return;
+	v->on_processor = spawn_on_processor(z, false, processors);
+	if (v->on_processor >= processors)
+		v->on_processor = spawn_on_processor(z, true, 8 * processors);
+}
+
+static void
+spawn_fork(struct zygote *z, unsigned count, bool needed)
+{
+	for (unsigned i = 0; i < count; i++) {
+		/* Those that were forked first may have taken it all. */
+		if (!needed && i > 0 && !spawn_waiting(z))
+			return;
+		if (zygote_fork_worker(z) == -1) {
+			if (z->fork_failures++ % 40 == 0)
+				log_error("a worker cannot be forked: %s", strerror(errno));
+			z->fork_after_ns = clock_ns() + FORK_PAUSE_NS;
+			return;
+		}
+		z->fork_failures = 0;
+	}
+}
+
+void
+zygote_spawn(struct zygote *z)
+{
+	struct spawn_decision d;
+	struct spawn_view v;
+
+	z->look_ns = 0;
+	z->watch = false;
+	/* More than two rounds only if workers become busy between looking and
+	 * sleeping, again and again; then one has come to wake us. */
+	for (int round = 0; round < 3; round++) {
+		if (clock_ns() < z->fork_after_ns) {
+			z->look_ns = z->fork_after_ns;
+			return;
+		}
+		spawn_view(z, &v);
+		d = spawn_decide(&z->spawn, &v, &z->limits);
+		if (d.fork > 0) {
+			spawn_fork(z, d.fork, v.workers < z->limits.min);
+			/* They are needed, or will be seen not to be in time. */
+			if (v.workers + d.fork > z->high)
+				z->high = v.workers + d.fork;
+			z->overtime_look_ns = clock_ns();
+		}
+		z->watch = d.watch;
+		z->look_ns = d.look_again_ns > 0 ? clock_ns() + d.look_again_ns : 0;
+		if (z->fork_after_ns > z->look_ns)
+			z->look_ns = z->fork_after_ns;
+		if (!d.sleep) {
+			atomic_store(&z->board->watching, 1);
+			return;
+		}
+		/* From here on a worker that finds nobody idle wakes us; one that
+		 * did just before is seen by looking once more. */
+		atomic_store(&z->board->watching, 0);
+		spawn_look(z, &v);
+		if (v.idle > 0)
+			return;
+	}
+	atomic_store(&z->board->watching, 1);
+	z->look_ns = clock_ns() + z->limits.patience_ns;
+}
+
+/* A worker that was killed while it counted itself leaves board->idle wrong
+ * for ever.  What is in flight differs from tick to tick, an error does not. */
+static void
+tick_mend(struct zygote *z, unsigned idle)
+{
+	int drift = (int)(atomic_load(&z->board->idle) - idle);
+
+	if (drift != 0 && drift == z->drift) {
+		atomic_fetch_sub(&z->board->idle, (uint32_t)drift);
+		drift = 0;
+	}
+	z->drift = drift;
+}
+
+/* Lets `count` idle workers go, those with the fewest connections first. */
+static void
+tick_let_go(struct zygote *z, unsigned count)
+{
+	while (count-- > 0) {
+		struct zygote_worker *best = NULL;
+		uint32_t fewest = UINT32_MAX;
+
+		for (size_t i = z->slot_top; i-- > 0;) {
+			struct slot *s = &z->board->slots[i];
+			uint32_t connections = atomic_load(&s->connections);
+
+			if (z->workers[i].pid == 0 || z->workers[i].leaving ||
+			    atomic_load(&s->state) != SLOT_IDLE || connections >= fewest)
+				continue;
+			best = &z->workers[i];
+			fewest = connections;
+		}
+		if (best == NULL)
+			return;
+		zygote_tell(z, best, CONTROL_LEAVE);
+	}
+}
+
+/* Workers that have answered max_requests: the replacement first, where the
+ * maximum allows for it. */
+static void
+tick_replace(struct zygote *z, const struct spawn_view *v)
+{
+	unsigned alive = v->workers + v->leaving;
+
+	for (size_t i = 0; i < z->slot_top; i++) {
+		struct zygote_worker *w = &z->workers[i];
+
+		if (w->pid == 0 || w->leaving ||
+		    atomic_load(&z->board->slots[i].wants_replacement) == 0)
+			continue;
+		if (alive < z->limits.max && clock_ns() >= z->fork_after_ns) {
+			spawn_fork(z, 1, true);
+			alive++;
+		}
+		zygote_tell(z, w, CONTROL_LEAVE);
+	}
+}
+
+void
+zygote_tick(struct zygote *z, uint64_t now)
+{
+	uint64_t part = z->limits.idle_timeout_ns / SPAWN_BUCKETS;
+	unsigned peak, busy;
+	struct spawn_view v;
+
+	spawn_look(z, &v);
+	tick_replace(z, &v);
+	if (part < TICK_MIN_NS)
+		part = TICK_MIN_NS;
+	/* An idle server has no ticks. */
+	if (z->tick_ns == 0 && (v.workers > z->limits.min || z->ticks_due > 0 ||
+	    z->setup->config->workers.max_requests > 0))
+		z->tick_ns = now + part;
+	if (z->tick_ns == 0 || now < z->tick_ns)
+		return;
+	z->tick_ns = 0;
+	if (z->ticks_due > 0)
+		z->ticks_due--;
+	tick_mend(z, v.idle);
+
+	busy = atomic_load(&z->board->busy);
+	peak = atomic_exchange(&z->board->peak, busy);
+	if (peak > v.workers + v.leaving)
+		peak = v.workers + v.leaving;
+	/* Workers that wait for a processor are not needed, however many they are. */
+	if (peak > z->limits.processors + 1)
+		peak = spawn_needed(peak, spawn_on_processor(z, true, (unsigned)z->slot_top),
+		    &z->limits);
+	if (z->high > peak)
+		peak = z->high;
+	z->high = 0;
+	spawn_peak_add(&z->peak, peak);
+	tick_let_go(z, spawn_surplus(&z->peak, v.workers, &z->limits));
+	zygote_tick(z, now);	/* sets the next, if one is due */
+}

@@ -1,0 +1,242 @@
+/*
+ * zygote_worker.c - forking a worker, its first steps, its death.
+ */
+#include <sys/wait.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "crash.h"
+#include "log.h"
+#include "signals.h"
+#include "title.h"
+#include "worker.h"
+#include "zygote.h"
+
+/* Workers that die before they have been ready: how long until the next is forked. */
+#define START_PAUSE_MS 100u
+#define START_PAUSE_MAX_MS 5000u
+
+/* After CRASH_OVERTIME, before SIGKILL. */
+#define OVERTIME_GRACE_NS 1000000000u
+
+/* In the new process: everything that is the zygote's alone. */
+static void
+worker_inherit(struct zygote *z, pid_t zygote, size_t at, int control_fd)
+{
+#ifdef __linux__
+	/* The end of the control socket says the same, but only to who reads it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+	if (getppid() != zygote)
+		_exit(0);
+	signals_child();
+	for (size_t i = 0; i < z->slot_top; i++)
+		if (z->workers[i].pid != 0)
+			close(z->workers[i].control_fd);
+	close(control_fd);
+	close(z->setup->control_fd);
+	close(z->wake_fd);
+	atomic_store(&z->board->slots[at].pid, getpid());
+	title_set("worker");
+	log_open(STDERR_FILENO, "worker");
+}
+
+static _Noreturn void
+worker_begin(struct zygote *z, pid_t zygote, size_t at, const int pair[2])
+{
+	struct worker_setup setup = {
+		.config = z->setup->config,
+		.listeners = z->setup->listeners,
+		.programs = z->programs,
+		.router = z->router,
+		.handover = z->setup->handover,
+		.board = z->board,
+		.slot = &z->board->slots[at],
+		.control_fd = pair[1],
+		.access_log_fd = z->setup->access_log_fd,
+	};
+
+	worker_inherit(z, zygote, at, pair[0]);
+	exit(worker_run(&setup));
+}
+
+int
+zygote_fork_worker(struct zygote *z)
+{
+	pid_t zygote = getpid(), pid;
+	int pair[2], saved;
+	size_t at = 0;
+
+	while (at < z->slot_count && z->workers[at].pid != 0)
+		at++;
+	if (at == z->slot_count) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (control_open(pair) == -1)
+		return -1;
+	board_take(z->board, &z->board->slots[at]);
+	pid = programs_fork(z->programs);
+	if (pid == 0)
+		worker_begin(z, zygote, at, pair);
+	saved = errno;
+	close(pair[1]);
+	if (pid == -1) {
+		board_clear(z->board, &z->board->slots[at]);
+		close(pair[0]);
+		errno = saved;
+		return -1;
+	}
+	z->workers[at] = (struct zygote_worker){ .pid = pid, .control_fd = pair[0],
+	    .started_ns = clock_ns() };
+	atomic_store(&z->board->slots[at].pid, pid);
+	if (at >= z->slot_top)
+		z->slot_top = at + 1;
+	return 0;
+}
+
+/* Workers that die at once must not be forked in a tight loop. */
+static void
+worker_failed_to_start(struct zygote *z)
+{
+	uint64_t pause = START_PAUSE_MS;
+
+	for (unsigned i = 0; i < z->start_failures && pause < START_PAUSE_MAX_MS; i++)
+		pause *= 2;
+	if (pause > START_PAUSE_MAX_MS)
+		pause = START_PAUSE_MAX_MS;
+	z->start_failures++;
+	z->fork_after_ns = clock_ns() + pause * 1000000u;
+	log_error("workers do not start: the next try is in %llu ms", (unsigned long long)pause);
+}
+
+static void
+worker_died(struct zygote *z, size_t at, int status)
+{
+	struct zygote_worker *w = &z->workers[at];
+	struct slot *s = &z->board->slots[at];
+
+	if (atomic_load(&s->state) != SLOT_STARTING)
+		w->ready = true;
+	zygote_report_death(z, at, status);
+	if (!w->ready && !w->leaving && !w->killed)
+		worker_failed_to_start(z);
+	/* One that was killed in the midst of counting leaves a wrong count. */
+	if (WIFSIGNALED(status))
+		z->ticks_due = 3;
+	board_clear(z->board, s);
+	close(w->control_fd);
+	memset(w, 0, sizeof(*w));
+	while (z->slot_top > 0 && z->workers[z->slot_top - 1].pid == 0)
+		z->slot_top--;
+}
+
+void
+zygote_reap(struct zygote *z)
+{
+	int status;
+	pid_t pid;
+
+	/* One SIGCHLD may stand for many children. */
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (size_t i = 0; i < z->slot_top; i++) {
+			if (z->workers[i].pid == pid) {
+				worker_died(z, i, status);
+				break;
+			}
+		}
+	}
+}
+
+void
+zygote_tell(struct zygote *z, struct zygote_worker *w, enum control_message m)
+{
+	(void)z;
+	if (m == CONTROL_LEAVE || m == CONTROL_STOP)
+		w->leaving = true;
+	if (control_send(w->control_fd, m, NULL, 0) == -1 && errno != EPIPE &&
+	    errno != ECONNRESET)
+		log_error("worker %ld cannot be told: %s", (long)w->pid, strerror(errno));
+}
+
+void
+zygote_tell_all(struct zygote *z, enum control_message m)
+{
+	for (size_t i = 0; i < z->slot_top; i++)
+		if (z->workers[i].pid != 0)
+			zygote_tell(z, &z->workers[i], m);
+}
+
+/* When this worker's request has to be looked at again; 0: runs none with a limit. */
+static uint64_t
+worker_enforce_timeout(struct zygote *z, size_t at, uint64_t now)
+{
+	const struct config *c = z->setup->config;
+	struct zygote_worker *w = &z->workers[at];
+	struct slot *s = &z->board->slots[at];
+	uint64_t since = atomic_load(&s->since_ns), limit;
+	uint32_t route = s->route;
+
+	if (atomic_load(&s->state) != SLOT_RUNNING || route >= c->servlet_count ||
+	    c->servlets[route].timeout_ms == 0 || w->killed)
+		return 0;
+	limit = (uint64_t)c->servlets[route].timeout_ms * 1000000u;
+	if (since > now)
+		since = now;
+	if (now - since < limit)
+		return since + limit;
+	if (w->overtime_of_ns != since) {
+		w->overtime_of_ns = since;
+		w->overtime_ns = now;
+		zygote_report_running(z, at, "is over the request's time and told to end");
+		kill(w->pid, CRASH_OVERTIME);
+		return now + OVERTIME_GRACE_NS;
+	}
+	if (now - w->overtime_ns < OVERTIME_GRACE_NS)
+		return w->overtime_ns + OVERTIME_GRACE_NS;
+	zygote_report_running(z, at, "did not end and is killed");
+	w->killed = true;
+	kill(w->pid, SIGKILL);
+	return 0;
+}
+
+void
+zygote_enforce_timeouts(struct zygote *z, uint64_t now)
+{
+	/* A request that begins from now on has at least this long. */
+	uint64_t next = now + (uint64_t)z->shortest_timeout_ms * 1000000u;
+
+	if (z->shortest_timeout_ms == 0)
+		return;
+	for (size_t i = 0; i < z->slot_top; i++) {
+		uint64_t at = z->workers[i].pid != 0 ? worker_enforce_timeout(z, i, now) : 0;
+
+		if (at != 0 && at < next)
+			next = at;
+	}
+	/* With nobody there is no request; a fork looks again. */
+	z->overtime_look_ns = z->slot_top > 0 ? next : 0;
+}
+
+void
+zygote_kill_all(struct zygote *z)
+{
+	for (size_t i = 0; i < z->slot_top; i++) {
+		struct zygote_worker *w = &z->workers[i];
+
+		if (w->pid == 0 || w->killed)
+			continue;
+		zygote_report_running(z, i, "has not left within drain and is killed");
+		w->killed = true;
+		kill(w->pid, SIGKILL);
+	}
+}
