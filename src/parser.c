@@ -90,10 +90,12 @@ parser_on_field(http_parser *engine, const char *at, size_t length)
 	struct field *f;
 
 	/* A name may come in pieces, each where the last one ended. */
-	f = h->field_count > 0 ? &h->fields[h->field_count - 1] : NULL;
-	if (f != NULL && f->name + f->name_length == start) {
-		f->name_length += (uint32_t)length;
-		return 0;
+	if (h->field_count > 0) {
+		f = &h->fields[h->field_count - 1];
+		if (f->name + f->name_length == start) {
+			f->name_length += (uint32_t)length;
+			return 0;
+		}
 	}
 	if (h->field_count == h->field_max) {
 		/* Refused when the head is complete: whether this is a field
