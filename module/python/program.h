@@ -1,0 +1,129 @@
+/*
+ * program.h - the parts of the Python module as they see each other.
+ *
+ * python.c is the table of functions and holds the GIL around everything;
+ * the rest is called with the GIL held and by the main thread only.
+ *
+ *	runtime.c	starts the interpreter: which one, which venv
+ *	home.c		a directory's own modules, in front of sys.path
+ *	script.c	loads a servlet's file or a "pkg.module:name"
+ *	api.c, each.c	what a servlet calls: the built-in module `modserver`
+ *	wsgi.c ...	applications of PEP 3333
+ *	error.c		exceptions into the error log
+ *
+ * Functions that return int answer 0, or -1 with a Python exception set.
+ */
+#ifndef PYTHON_PROGRAM_H
+#define PYTHON_PROGRAM_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "module/module.h"
+
+/* ----------------------------------------------------------------- runtime */
+
+/* Starts the interpreter; the caller holds the GIL afterwards.  0, or -1 and
+ * error, in which case there may be no interpreter. */
+int runtime_start(const struct module_option *options, size_t count, char *error);
+
+/* "Python 3.11.2, prefix /usr, /usr/lib/libpython3.11.so.1.0" */
+const char *runtime_version(void);
+
+/* Before the first fork: what is loaded is kept out of the garbage
+ * collector's way, so that workers go on sharing its memory. */
+void runtime_before_fork(void);
+
+/* Writes out what print has buffered. */
+void runtime_flush(void);
+
+/* What the interpreter does at its end: atexit. */
+void runtime_end(void);
+
+/* -------------------------------------------------------------------- home */
+
+/* A directory whose modules belong to the servlets that lie in it. */
+struct home;
+
+/* The home of that directory, or NULL and an exception. */
+struct home *home_of(const char *directory);
+
+/* Makes it the current one: first on sys.path, and its modules in
+ * sys.modules in place of those of other homes.  Free if it is already. */
+int home_enter(struct home *home);
+
+/* ------------------------------------------------------------------ script */
+
+/* Loads the file (current home: its directory) and returns its module: a
+ * borrowed reference that stays.  The same file is loaded once. */
+PyObject *script_load(const char *path);
+
+/* Imports "pkg.module:name" and returns the object, a new reference. */
+PyObject *script_import(const char *path);
+
+/* ------------------------------------------------------------------- error */
+
+/* Logs the current exception with its traceback and clears it: with rlog, or
+ * to standard error if s is NULL. */
+void error_log(servlet *s);
+
+/* Puts it into error[MODULE_ERROR_MAX] (its end, if it is longer) and clears
+ * it. */
+void error_text(char *error);
+
+/* Keeps what the two need.  Call once. */
+int error_open(void);
+
+/* --------------------------------------------------------------------- api */
+
+/* The built-in module `modserver`; for PyImport_AppendInittab(). */
+PyObject *api_module(void);
+
+/* A new object that stands for requests: the argument of run(s). */
+PyObject *api_servlet_new(void);
+
+/* Binds it to a request, or with NULL to none: then it refuses all calls. */
+void api_servlet_bind(PyObject *self, servlet *s);
+
+/* The request it is bound to.  NULL and RuntimeError if there is none, or if
+ * this is not the thread that runs servlets. */
+servlet *api_request(PyObject *self);
+
+/* A str that is UTF-8 for C.  If it holds surrogates (octets that were no
+ * UTF-8), `owner` has the encoded form; give it back with text_clear. */
+struct text {
+	const char *octets;
+	Py_ssize_t length;
+	PyObject *owner;
+	int has_nul;
+};
+int text_get(struct text *t, PyObject *str);
+void text_clear(struct text *t);
+
+/* str of C's UTF-8 (surrogateescape for what is not); None for NULL. */
+PyObject *text_new(const char *octets);
+
+/* Methods of Servlet that are in each.c. */
+PyObject *api_each_header(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_each_arg(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_each_form(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_each_cookie(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_each_upload(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_each_route(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_get_upload(PyObject *self, PyObject *const *args, Py_ssize_t count);
+
+/* Adds Upload and Route to the module. */
+int each_add_types(PyObject *module);
+
+/* TypeError unless least <= count <= most. */
+int api_check_count(const char *name, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most);
+
+/* -------------------------------------------------------------------- wsgi */
+
+/* Answers one request with a WSGI application. */
+int wsgi_run(PyObject *application, servlet *s);
+
+/* Keeps what it needs.  Call once. */
+int wsgi_open(void);
+
+#endif

@@ -1,0 +1,283 @@
+/*
+ * runtime.c - the interpreter: which one, with which virtual environment.
+ *
+ * "Which Python is this?" must never be a riddle: it is the one whose
+ * libpython this module is linked to, with that installation's own library,
+ * whatever PATH says; a virtual environment must have been made by it.
+ */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "program.h"
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+#define PYTHON_X_Y "python" STRING(PY_MAJOR_VERSION) "." STRING(PY_MINOR_VERSION)
+
+static char libpython[PATH_MAX];
+
+/* Puts the message into error, cut if need be.  Returns -1. */
+static int refuse(char *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int
+refuse(char *error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error, MODULE_ERROR_MAX, format, arguments);
+	va_end(arguments);
+	return -1;
+}
+
+static void
+find_libpython(void)
+{
+	Dl_info info;
+
+	if (dladdr((void *)Py_InitializeFromConfig, &info) == 0 || info.dli_fname == NULL)
+		return;
+	/* Debian's extension modules do not link libpython: they look for it
+	 * among the global symbols. */
+	(void)dlopen(info.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
+	if (realpath(info.dli_fname, libpython) == NULL)
+		snprintf(libpython, sizeof(libpython), "%s", info.dli_fname);
+}
+
+/* The interpreter program of libpython's own installation. */
+static int
+find_program(char *program, char *error)
+{
+	static const char *const usual[] = { "/usr/bin/", "/usr/local/bin/" };
+	char *slash = strrchr(libpython, '/');
+
+	/* PREFIX/lib/libpython beside PREFIX/bin/python; Debian has its
+	 * libraries a directory further down. */
+	if (slash != NULL) {
+		snprintf(program, PATH_MAX, "%.*s/../bin/" PYTHON_X_Y,
+		    (int)(slash - libpython), libpython);
+		if (access(program, X_OK) == 0)
+			return 0;
+	}
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		snprintf(program, PATH_MAX, "%s" PYTHON_X_Y, usual[i]);
+		if (access(program, X_OK) == 0)
+			return 0;
+	}
+	return refuse(error, "no " PYTHON_X_Y " that belongs to %s is installed", libpython);
+}
+
+/* venv's interpreter program into `program`; `own` is ours. */
+static int
+find_venv(const char *venv, const char *own, char *program, char *error)
+{
+	char path[PATH_MAX];
+
+	if (venv[0] != '/')
+		return refuse(error, "venv: \"%s\" is not an absolute path", venv);
+	snprintf(path, sizeof(path), "%s/pyvenv.cfg", venv);
+	if (access(path, R_OK) == -1)
+		return refuse(error, "venv: \"%s\" is no virtual environment (no %s); "
+		    "make one: %s -m venv %s", venv, path, own, venv);
+	snprintf(path, sizeof(path), "%s/lib/" PYTHON_X_Y, venv);
+	snprintf(program, PATH_MAX, "%s/bin/python3", venv);
+	if (access(path, X_OK) == -1 || access(program, X_OK) == -1)
+		return refuse(error, "venv: \"%s\" is not one of " PYTHON_X_Y ", which "
+		    "this module embeds; make one: %s -m venv %s", venv, own, venv);
+	return 0;
+}
+
+static int
+fail(PyStatus status, char *error)
+{
+	return refuse(error, "Python does not start: %s%s%s",
+	    status.func == NULL ? "" : status.func, status.func == NULL ? "" : ": ",
+	    status.err_msg == NULL ? "it wants to exit" : status.err_msg);
+}
+
+static int
+initialize(const char *program, char *error)
+{
+	PyPreConfig before;
+	PyConfig config;
+	PyStatus status;
+
+	/* UTF-8 whatever the locale, and the locale of the process, which is
+	 * everybody's, stays as it is. */
+	PyPreConfig_InitPythonConfig(&before);
+	before.parse_argv = 0;
+	before.utf8_mode = 1;
+	before.configure_locale = 0;
+	status = Py_PreInitialize(&before);
+	if (PyStatus_Exception(status))
+		return fail(status, error);
+
+	PyConfig_InitPythonConfig(&config);
+	config.parse_argv = 0;
+	config.install_signal_handlers = 0;
+	status = PyConfig_SetBytesString(&config, &config.program_name, program);
+	if (!PyStatus_Exception(status))
+		status = PyConfig_SetBytesString(&config, &config.executable, program);
+	if (!PyStatus_Exception(status))
+		status = Py_InitializeFromConfig(&config);
+	PyConfig_Clear(&config);
+	return PyStatus_Exception(status) ? fail(status, error) : 0;
+}
+
+/* sys.name as UTF-8, borrowed; "" if there is none. */
+static const char *
+sys_text(const char *name)
+{
+	PyObject *object = PySys_GetObject(name);
+	const char *text = object == NULL ? NULL : PyUnicode_AsUTF8(object);
+
+	if (text == NULL)
+		PyErr_Clear();
+	return text == NULL ? "" : text;
+}
+
+/* A venv of another installation of the same version would bring that one's
+ * standard library with it: what then fails, fails far from here. */
+static int
+check_prefix(const char *own, char *error)
+{
+	const char *base = sys_text("base_prefix");
+	char ours[PATH_MAX], real[PATH_MAX], theirs[PATH_MAX];
+	char *bin;
+
+	if (realpath(own, real) == NULL || realpath(base, theirs) == NULL)
+		return 0;
+	snprintf(ours, sizeof(ours), "%s", real);
+	bin = strstr(ours, "/bin/");
+	if (bin == NULL)
+		return 0;
+	*bin = '\0';
+	if (strcmp(ours, theirs) == 0)
+		return 0;
+	return refuse(error, "the Python library is that of %s, but this "
+	    "module embeds %s of %s (is PYTHONHOME set, or was the virtual environment "
+	    "made by another Python? make it with %s -m venv)", theirs, libpython, ours, own);
+}
+
+/* A line that is printed is seen at once: standard output is the error log. */
+static int
+set_line_buffering(void)
+{
+	PyObject *out = PySys_GetObject("stdout"), *method = NULL, *none = NULL;
+	PyObject *named = NULL, *result = NULL;
+
+	if (out == NULL || out == Py_None)
+		return 0;
+	if ((method = PyObject_GetAttrString(out, "reconfigure")) != NULL &&
+	    (none = PyTuple_New(0)) != NULL &&
+	    (named = Py_BuildValue("{sO}", "line_buffering", Py_True)) != NULL)
+		result = PyObject_Call(method, none, named);
+	Py_XDECREF(method);
+	Py_XDECREF(none);
+	Py_XDECREF(named);
+	Py_XDECREF(result);
+	return result == NULL ? -1 : 0;
+}
+
+int
+runtime_start(const struct module_option *options, size_t count, char *error)
+{
+	char own[PATH_MAX], program[PATH_MAX];
+	const char *venv = NULL;
+	PyObject *modserver;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(options[i].name, "venv") != 0)
+			return refuse(error, "module python has no option \"%s\"; "
+			    "it has: venv", options[i].name);
+		venv = options[i].value;
+	}
+	find_libpython();
+	if (find_program(own, error) == -1)
+		return -1;
+	snprintf(program, sizeof(program), "%s", own);
+	if (venv != NULL && find_venv(venv, own, program, error) == -1)
+		return -1;
+	if (PyImport_AppendInittab("modserver", api_module) == -1)
+		return refuse(error, "out of memory");
+	if (initialize(program, error) == -1 || check_prefix(own, error) == -1)
+		return -1;
+	/* Imported here because s.rwrite() needs its types even where no servlet
+	 * imports it. */
+	modserver = PyImport_ImportModule("modserver");
+	if (modserver == NULL || set_line_buffering() == -1) {
+		error_text(error);
+		return -1;
+	}
+	Py_DECREF(modserver);
+	return 0;
+}
+
+const char *
+runtime_version(void)
+{
+	static char text[2 * PATH_MAX];
+	PyGILState_STATE gil = PyGILState_Ensure();
+
+	snprintf(text, sizeof(text), "Python %.*s, prefix %s, %s",
+	    (int)strcspn(Py_GetVersion(), " "), Py_GetVersion(), sys_text("prefix"),
+	    libpython);
+	PyGILState_Release(gil);
+	return text;
+}
+
+/* Calls a function without arguments and forgets its answer. */
+static void
+call(const char *module_name, const char *function)
+{
+	PyObject *module = PyImport_ImportModule(module_name);
+	PyObject *result = module == NULL ? NULL :
+	    PyObject_CallMethod(module, function, NULL);
+
+	if (result == NULL)
+		error_log(NULL);
+	Py_XDECREF(result);
+	Py_XDECREF(module);
+}
+
+void
+runtime_before_fork(void)
+{
+	static int is_frozen;
+
+	runtime_flush();	/* or each child would print it again */
+	if (is_frozen)
+		return;
+	is_frozen = 1;
+	call("gc", "collect");
+	call("gc", "freeze");
+}
+
+void
+runtime_flush(void)
+{
+	static const char *const streams[] = { "stdout", "stderr" };
+
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		PyObject *stream = PySys_GetObject(streams[i]), *result;
+
+		if (stream == NULL || stream == Py_None)
+			continue;
+		result = PyObject_CallMethod(stream, "flush", NULL);
+		if (result == NULL)
+			PyErr_Clear();
+		Py_XDECREF(result);
+	}
+}
+
+void
+runtime_end(void)
+{
+	call("atexit", "_run_exitfuncs");
+	runtime_flush();
+}
