@@ -20,6 +20,10 @@ static char *title_room;
 static size_t title_size;	/* of argv and environment together */
 static size_t title_arguments;	/* of argv alone */
 
+/* The environment's copy; setenv() may replace the array, and then nothing
+ * else would hold the strings. */
+static char **title_environment;
+
 /* Where the run of strings that starts at `from` ends: behind the last one
  * that follows its predecessor directly. */
 static char *
@@ -57,14 +61,14 @@ strings_copy(char **strings)
 void
 title_init(int argc, char **argv)
 {
-	char **arguments, **environment, *end;
+	char **arguments, *end;
 	int i;
 
 	if (argc < 1 || title_room != NULL)
 		return;
 	arguments = strings_copy(argv);
-	environment = strings_copy(environ);
-	if (arguments == NULL || environment == NULL)
+	title_environment = strings_copy(environ);
+	if (arguments == NULL || title_environment == NULL)
 		return;		/* a few strings lost, once; the title stays as it is */
 
 	end = strings_end(argv, argv[0]);
@@ -76,7 +80,7 @@ title_init(int argc, char **argv)
 	for (i = 0; i < argc; i++)
 		argv[i] = arguments[i];
 	free(arguments);
-	environ = environment;
+	environ = title_environment;
 #ifdef __GLIBC__
 	/* These point into argv[0]; assert() and error() print them. */
 	program_invocation_short_name = argv[0] +

@@ -1,0 +1,246 @@
+/*
+ * test_spool.c - octets come back as written, from memory, from the file, and
+ * across the step from one to the other; nothing is left on disk.
+ */
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "spool.h"
+
+static unsigned char
+octet_at(long long offset)
+{
+	return (unsigned char)((unsigned long long)offset * 2654435761u >> 7);
+}
+
+static void
+fill(struct spool *s, long long length, size_t piece)
+{
+	unsigned char data[70000];
+	size_t i, n;
+
+	assert_true(piece <= sizeof(data));
+	while (s->length < length) {
+		n = piece;
+		if ((long long)n > length - s->length)
+			n = (size_t)(length - s->length);
+		for (i = 0; i < n; i++)
+			data[i] = octet_at(s->length + (long long)i);
+		assert_int_equal(spool_write(s, data, n), 0);
+	}
+}
+
+static void
+check(const struct spool *s, size_t piece)
+{
+	unsigned char data[70000];
+	long long at = 0;
+	ssize_t n, i;
+
+	while ((n = spool_read(s, at, data, piece)) > 0) {
+		for (i = 0; i < n; i++)
+			assert_int_equal(data[i], octet_at(at + i));
+		at += n;
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(at, s->length);
+}
+
+static void
+octets_come_back(void **state)
+{
+	static const long long lengths[] = { 0, 1, 4095, 4096, 4097, 9999, 10000, 10001, 300000 };
+	static const size_t maxima[] = { 0, 1, 4096, 10000, 1 << 20 };
+	static const size_t pieces[] = { 1, 7, 4096, 65536 };
+	struct spool s;
+	size_t l, m, p;
+
+	(void)state;
+	for (l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
+		for (m = 0; m < sizeof(maxima) / sizeof(maxima[0]); m++) {
+			for (p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
+				if (lengths[l] > 20000 && pieces[p] < 4096)
+					continue;
+				spool_init(&s, maxima[m]);
+				fill(&s, lengths[l], pieces[p]);
+				assert_int_equal(s.length, lengths[l]);
+				assert_int_equal(s.fd != -1, lengths[l] > (long long)maxima[m]);
+				assert_true(s.memory_size <= maxima[m]);
+				check(&s, 5000);
+				spool_free(&s);
+			}
+		}
+	}
+}
+
+static void
+reading_at_offsets(void **state)
+{
+	unsigned char data[100];
+	struct spool s;
+	int in_file;
+
+	(void)state;
+	spool_init(&s, 10000);
+	fill(&s, 1000, 100);
+	for (in_file = 0; in_file < 2; in_file++) {
+		assert_int_equal(spool_read(&s, 950, data, 100), 50);
+		assert_int_equal(data[49], octet_at(999));
+		assert_int_equal(spool_read(&s, 1000, data, 100), 0);
+		assert_int_equal(spool_read(&s, LLONG_MAX, data, 100), 0);
+		assert_int_equal(spool_read(&s, 0, data, 0), 0);
+		assert_int_equal(spool_read(&s, -1, data, 100), -1);
+		assert_int_equal(errno, EINVAL);
+		assert_int_equal(spool_to_file(&s), 0);
+		assert_true(s.fd >= 0);
+		assert_null(s.memory);
+	}
+	/* It goes on in the file, and the file holds everything. */
+	fill(&s, 1500, 100);
+	check(&s, 64);
+	assert_int_equal(pread(s.fd, data, 100, 1400), 100);
+	assert_int_equal(data[99], octet_at(1499));
+	spool_free(&s);
+	assert_int_equal(s.fd, -1);
+	spool_free(&s);
+}
+
+static void
+empty_one_goes_to_file(void **state)
+{
+	struct spool s;
+
+	(void)state;
+	spool_init(&s, 100);
+	assert_int_equal(spool_to_file(&s), 0);
+	assert_int_equal(s.length, 0);
+	fill(&s, 50, 50);
+	check(&s, 64);
+	spool_free(&s);
+}
+
+static void
+entries(const char *directory, int *count)
+{
+	DIR *d = opendir(directory);
+
+	assert_non_null(d);
+	for (*count = -2; readdir(d) != NULL; (*count)++)
+		;
+	closedir(d);
+}
+
+static void
+file_is_unlinked_and_close_on_exec(void **state)
+{
+	char directory[] = "/tmp/test_spool.XXXXXX";
+	struct stat st, where;
+	int fd, count;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	assert_int_equal(setenv("TMPDIR", directory, 1), 0);
+	fd = spool_file();
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(stat(directory, &where), 0);
+	assert_int_equal(st.st_nlink, 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(st.st_dev, where.st_dev);
+	entries(directory, &count);
+	assert_int_equal(count, 0);
+	close(fd);
+	assert_int_equal(rmdir(directory), 0);
+
+	/* A directory that is not there any more: the next place. */
+	fd = spool_file();
+	assert_true(fd >= 0);
+	close(fd);
+	unsetenv("TMPDIR");
+	fd = spool_file();
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+/* A full disk: what was written stays, and writing can go on later. */
+static void
+failed_write_leaves_it_as_it_was(void **state)
+{
+	struct rlimit before, small;
+	struct spool s;
+	char more[20000];
+
+	(void)state;
+	memset(more, 'x', sizeof(more));
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 15000;
+	spool_init(&s, 5000);
+	fill(&s, 10000, 1000);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(spool_write(&s, more, sizeof(more)), -1);
+	assert_int_equal(errno, EFBIG);
+	assert_int_equal(s.length, 10000);
+	check(&s, 4096);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	fill(&s, 12000, 1000);
+	check(&s, 4096);
+	spool_free(&s);
+}
+
+static void
+failed_step_to_file_keeps_the_memory(void **state)
+{
+	struct rlimit before, none;
+	struct spool s;
+
+	(void)state;
+	spool_init(&s, 5000);
+	fill(&s, 5000, 1000);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(spool_write(&s, "x", 1), -1);
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(s.fd, -1);
+	check(&s, 4096);
+	fill(&s, 6000, 1000);
+	assert_true(s.fd >= 0);
+	check(&s, 4096);
+	spool_free(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(octets_come_back),
+		cmocka_unit_test(reading_at_offsets),
+		cmocka_unit_test(empty_one_goes_to_file),
+		cmocka_unit_test(file_is_unlinked_and_close_on_exec),
+		cmocka_unit_test(failed_write_leaves_it_as_it_was),
+		cmocka_unit_test(failed_step_to_file_keeps_the_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
