@@ -140,7 +140,7 @@ class Server:
         except AssertionError as e:
             raise AssertionError("%s:\n%s" % (e, self.log()[-4000:])) from None
 
-    def signal(self, number):
+    def send_signal(self, number):
         os.kill(self.pid, number)
 
     def reload(self, text=None, wait=True):
@@ -148,7 +148,7 @@ class Server:
         if text is not None:
             self.write(text)
         before = {p.pid for p in self.processes("zygote")}
-        self.signal(signal.SIGHUP)
+        self.send_signal(signal.SIGHUP)
         if wait:
             until(lambda: {p.pid for p in self.processes("zygote")} - before,
                   10 * SLOW, "a new zygote")
@@ -166,7 +166,7 @@ class Server:
     def stop(self, number=signal.SIGTERM, timeout=30):
         """Stops it and checks that it ends well and leaves nothing behind."""
         if self.process.poll() is None:
-            self.signal(number)
+            self.send_signal(number)
         try:
             status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:

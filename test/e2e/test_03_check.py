@@ -1,0 +1,57 @@
+"""-t prints every problem as FILE:LINE: text, loads every servlet in a throwaway process, and serves nothing."""
+
+import re
+import socket
+import subprocess
+
+from server import BINARY, SERVLETS, all_processes, environment, route
+
+MODULE = 'load_module ("module.so", "so")\n'
+
+
+def check(tmp_path, text):
+    (tmp_path / "config.conf").write_text(text)
+    done = subprocess.run([BINARY, "-t", "config.conf"], cwd=str(tmp_path), timeout=60,
+                          env=environment(str(tmp_path)), text=True, capture_output=True)
+    assert not all_processes(str(tmp_path))
+    return done
+
+
+def test_a_good_one(tmp_path):
+    done = check(tmp_path, MODULE + route("hello") + route("lifecycle"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_good_one_while_its_port_is_taken(tmp_path):
+    """A server that runs can be checked: nothing is bound."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = check(tmp_path, 'listen "127.0.0.1:%d"\n' % taken.getsockname()[1])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_broken_servlet_is_told(tmp_path):
+    """One that crashes while it is loaded hides neither those before nor those after it."""
+    text = MODULE + route("undefined") + route("constructor") + route("hello") + route("norun")
+    done = check(tmp_path, text)
+    out = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert re.search(r"config\.conf:2: .*function_that_nobody_has", out), out
+    assert re.search(r"config\.conf:3: .*signal 11 \(SIGSEGV\)", out), out
+    assert re.search(r"config\.conf:5: .*run", out), out
+    assert "config.conf:4" not in out
+
+
+def test_only_problems_are_printed_as_such(tmp_path):
+    done = check(tmp_path, 'reload "maybe"\n')
+    lines = (done.stdout + done.stderr).splitlines()
+    assert done.returncode == 1
+    assert lines[0].startswith("config.conf:1: reload"), lines
+
+
+def test_optional_ones_may_be_broken(tmp_path):
+    done = check(tmp_path, MODULE + 'load_module { "module.none", "none", optional = true }\n'
+                 'load_servlet { "%s/missing.so", "/x", optional = true }\n'
+                 'load_servlet { "x.none", "/y", optional = true }\n' % SERVLETS)
+    assert done.returncode == 0, done.stdout + done.stderr
