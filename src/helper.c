@@ -12,8 +12,13 @@
 
 #include "clock.h"
 #include "log.h"
+#include "processor.h"
 #include "siblings.h"
 #include "worker.h"
+
+/* A main thread that computes, or was preempted, is given this many times the
+ * patience: where the processors are taken, changing hands only adds work. */
+#define COMPUTE_PATIENCE 5
 
 #define BATCH 16	/* events handled before the main thread is looked after */
 
@@ -209,6 +214,8 @@ helper_look(struct helper *h)
 		age = clock_ns() - atomic_load(&h->entered_ns);
 		if ((int64_t)age < (int64_t)h->patience_ns)
 			return (int64_t)age < 0 ? h->patience_ns : h->patience_ns - age;
+		if (age < COMPUTE_PATIENCE * h->patience_ns && processor_wanted(getpid()))
+			return h->patience_ns;
 		atomic_store(&h->armed, false);
 		helper_take(h, turn);
 		/* Whatever comes next arms the timer itself, unless it came before
