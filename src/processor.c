@@ -58,3 +58,22 @@ processor_wanted(pid_t pid)
 	state = strrchr(text, ')');
 	return state != NULL && state[1] == ' ' && state[2] == 'R';
 }
+
+bool
+processor_idle(unsigned processors)
+{
+	char text[64];
+	unsigned running;
+	ssize_t n;
+	int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+
+	/* "0.20 0.18 0.12 RUNNING/TOTAL PID": ourselves included. */
+	if (fd == -1)
+		return true;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return true;
+	text[n] = '\0';
+	return sscanf(text, "%*s %*s %*s %u/", &running) != 1 || running < processors;
+}

@@ -17,4 +17,7 @@ uint64_t processor_time_ns(pid_t pid);
 /* Whether its main thread runs or waits for a processor; false if unknown. */
 bool processor_wanted(pid_t pid);
 
+/* Whether some processor has nothing to do right now; true if unknown. */
+bool processor_idle(unsigned processors);
+
 #endif

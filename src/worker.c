@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "crash.h"
 #include "log.h"
+#include "processor.h"
 #include "runner.h"
 #include "siblings.h"
 #include "worker.h"
@@ -40,7 +41,7 @@ worker_init(struct worker *w, const struct worker_setup *setup)
 	memset(w, 0, sizeof(*w));
 	w->setup = setup;
 	w->control = SOURCE_CONTROL;
-	w->processors = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	w->processors = processor_count();
 	w->arena = arena_new(SERVLET_ARENA_MAX);
 	if (w->arena == NULL || response_init(&w->response) == -1 ||
 	    loop_init(&w->loop, setup->config, setup->slot, setup->access_log_fd) == -1 ||
@@ -124,23 +125,33 @@ worker_control(struct worker *w)
 	}
 }
 
-/* Whether the next ready connection had better go to a sibling: this worker has
- * been busy with one batch for longer than patience, and another is idle or
- * could be.  Every second one goes, so that both have work. */
+/* Whether another worker would do good: there is a processor for it, and it is
+ * idle or could be forked. */
 static bool
-worker_shares(struct worker *w)
+worker_help_exists(struct worker *w)
 {
 	struct board *b = w->setup->board;
 
+	if (atomic_load_explicit(&b->idle, memory_order_relaxed) == 0 &&
+	    atomic_load_explicit(&b->workers, memory_order_relaxed) >= w->processors)
+		return false;
+	return processor_idle(w->processors);
+}
+
+/* Whether the next ready connection had better go to a sibling, for this worker
+ * has been busy with one batch for longer than patience.  Every second one
+ * goes, so that both have work; where it has gone it stays. */
+static bool
+worker_shares(struct worker *w)
+{
 	if (!w->ran || w->leaving != WORKER_STAYS ||
 	    atomic_load_explicit(&w->helper.entered_ns, memory_order_relaxed) <
 	    w->batch_ns + w->helper.patience_ns)
 		return false;
-	if (atomic_load_explicit(&b->idle, memory_order_relaxed) == 0 &&
-	    atomic_load_explicit(&b->workers, memory_order_relaxed) >= w->processors)
-		return false;
+	if (w->sharing == SHARING_UNKNOWN)
+		w->sharing = worker_help_exists(w) ? SHARING_YES : SHARING_NO;
 	w->ran = false;
-	return true;
+	return w->sharing == SHARING_YES;
 }
 
 void
@@ -260,6 +271,7 @@ worker_run(const struct worker_setup *setup)
 	while (!worker_done(w)) {
 		n = poller_wait(w->loop.poller, events, BATCH, worker_timeout(w), -1);
 		w->batch_ns = clock_ns();
+		w->sharing = SHARING_UNKNOWN;
 		w->loop.now_ms = w->batch_ns / 1000000u;
 		worker_batch(w, events, n > 0 ? n : 0);
 		worker_count(w);

@@ -45,6 +45,8 @@ enum worker_leaving {
 	WORKER_STOPS		/* nobody stays: what was accepted is answered first */
 };
 
+enum worker_sharing { SHARING_UNKNOWN, SHARING_NO, SHARING_YES };
+
 struct worker {
 	const struct worker_setup *setup;
 	struct loop loop;
@@ -58,6 +60,7 @@ struct worker {
 	uint64_t request_count;
 	uint64_t batch_ns;		/* clock_ns() when the present batch of events was fetched */
 	bool ran;			/* a servlet, since a connection was last given away */
+	enum worker_sharing sharing;	/* in this batch */
 	uint32_t processors;
 };
 
