@@ -137,21 +137,27 @@ crash_at_exit(void)
 	helper_evacuate(&w->helper);
 }
 
+void
+crash_prepare(void)
+{
+	void *frame;
+
+	backtrace(&frame, 1);	/* the first call loads a library: later is too late */
+}
+
 int
 crash_init(struct worker *w)
 {
+	static char room[STACK_SIZE];
 	struct sigaction action;
-	stack_t stack = { .ss_size = STACK_SIZE };
-	void *frame;
+	stack_t stack = { .ss_size = STACK_SIZE, .ss_sp = room };
 	size_t i;
 
 	crash_worker = w;
 	crash_main_thread = pthread_self();
 	crash_pid = getpid();
 	crash_count = 0;
-	backtrace(&frame, 1);	/* loads what it needs now: later is too late */
-	stack.ss_sp = malloc(STACK_SIZE);
-	if (stack.ss_sp == NULL || sigaltstack(&stack, NULL) == -1)
+	if (sigaltstack(&stack, NULL) == -1)
 		return -1;
 	memset(&action, 0, sizeof(action));
 	action.sa_sigaction = crash_handler;

@@ -34,7 +34,7 @@ turn_with(uint64_t turn, enum turn_state state)
 	return (turn & ~(uint64_t)3) | state;
 }
 
-int
+void
 helper_init(struct helper *h, struct worker *w, uint64_t patience_ns)
 {
 	memset(h, 0, sizeof(*h));
@@ -42,12 +42,20 @@ helper_init(struct helper *h, struct worker *w, uint64_t patience_ns)
 	h->patience_ns = patience_ns;
 	h->timer_fd = -1;
 	pthread_mutex_init(&h->mutex, NULL);
+}
+
+static int
+helper_open(struct helper *h)
+{
 	if (pipe2(h->kick_fds, O_NONBLOCK | O_CLOEXEC) == -1)
 		return -1;
 #ifdef __linux__
 	h->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (h->timer_fd == -1)
+	if (h->timer_fd == -1) {
+		close(h->kick_fds[0]);
+		close(h->kick_fds[1]);
 		return -1;
+	}
 #endif
 	return 0;
 }
@@ -155,8 +163,11 @@ helper_batch(struct helper *h, uint64_t turn, const struct poller_event *events,
 			break;
 		worker_event(w, &events[i]);
 	}
-	if (atomic_load(&h->turn) == turn)
+	if (atomic_load(&h->turn) == turn) {
 		loop_expire(&w->loop);
+		if (w->leaving == WORKER_LEAVES)
+			siblings_keep_all(w);
+	}
 	loop_batch_end(&w->loop);
 }
 
@@ -262,8 +273,13 @@ helper_start(struct helper *h)
 	pthread_attr_t attributes;
 	int error;
 
-	if (h->started)
+	if (h->started || h->failed)
 		return;
+	if (helper_open(h) == -1) {
+		log_error("the helper thread has no descriptors: %m");
+		h->failed = true;
+		return;
+	}
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -275,6 +291,7 @@ helper_start(struct helper *h)
 	if (error != 0) {
 		/* It goes on without: other connections wait for a slow servlet. */
 		log_error("the helper thread could not be made: %s", strerror(error));
+		h->failed = true;
 		return;
 	}
 	h->started = true;

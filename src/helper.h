@@ -35,7 +35,7 @@ struct helper {
 	_Atomic bool armed;
 	_Atomic bool wanted;		/* the main thread waits for the mutex */
 	_Atomic bool evacuated;		/* after TURN_CRASHED: done */
-	bool started;
+	bool started, failed;
 	uint64_t patience_ns;
 	uint64_t takeovers;
 	int timer_fd;			/* readable when patience is over */
@@ -45,10 +45,10 @@ struct helper {
 	struct worker *worker;
 };
 
-/* 0, or -1 and errno. */
-int helper_init(struct helper *h, struct worker *w, uint64_t patience_ns);
+/* Makes nothing yet. */
+void helper_init(struct helper *h, struct worker *w, uint64_t patience_ns);
 
-/* Makes the thread, if there is none yet. */
+/* Makes the thread and what it needs, if there is none yet. */
 void helper_start(struct helper *h);
 
 /* Around a servlet, by the main thread.  helper_leave answers whether the

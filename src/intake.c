@@ -1,5 +1,7 @@
 /* intake.c - see intake.h. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -124,6 +126,26 @@ intake_accept_failed(struct worker *w)
 	intake_update(w, false);
 }
 
+/* With every worker in use a connection waits in the listener's backlog, and
+ * its request with it: since when is known to the kernel. */
+static void
+intake_note_wait(const struct worker *w, struct connection *c)
+{
+#ifdef TCP_INFO
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (atomic_load_explicit(&w->setup->board->workers, memory_order_relaxed) <
+	    w->setup->config->workers.max ||
+	    getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == -1)
+		return;
+	c->request->ready_ns = clock_ns() - (uint64_t)info.tcpi_last_data_recv * 1000000u;
+#else
+	(void)w;
+	(void)c;
+#endif
+}
+
 /* Accepts and serves a few connections. */
 static void
 intake_accept(struct worker *w, struct intake_listener *from)
@@ -150,8 +172,10 @@ intake_accept(struct worker *w, struct intake_listener *from)
 		if (from->proxy_protocol)
 			c->state = CONNECTION_PROXY;
 		intake_count(w);
-		if (connection_read(&w->loop, c) == CONNECTION_RUN)
-			runner_serve(w, c, &taken);
+		if (connection_read(&w->loop, c) != CONNECTION_RUN)
+			continue;
+		intake_note_wait(w, c);
+		runner_serve(w, c, &taken);
 	}
 }
 

@@ -15,17 +15,14 @@
 #define LINGER_MS 5000
 
 int
-loop_init(struct loop *l, const struct config *config, struct slot *slot,
-    int access_log_fd)
+loop_prepare(struct loop *l, const struct config *config, bool access_log)
 {
 	const struct config_timeouts *t = &config->timeouts;
 
 	memset(l, 0, sizeof(*l));
 	l->config = config;
-	l->slot = slot;
 	l->requests.limits = &config->limits;
-	l->access_log_fd = access_log_fd;
-	l->now_ms = clock_ms();
+	l->access_log_fd = -1;
 	l->deadlines[DEADLINE_HEAD].duration_ms = t->head;
 	l->deadlines[DEADLINE_BODY].duration_ms = t->body;
 	l->deadlines[DEADLINE_KEEPALIVE].duration_ms = t->keepalive;
@@ -33,9 +30,16 @@ loop_init(struct loop *l, const struct config *config, struct slot *slot,
 	l->deadlines[DEADLINE_LINGER].duration_ms = LINGER_MS;
 	l->scratch_size = SCRATCH + config->limits.head_bytes;
 	l->scratch = malloc(l->scratch_size);
-	l->access_lines = access_log_fd == -1 ? NULL : malloc(ACCESS_BUFFER);
-	if (l->scratch == NULL || (access_log_fd != -1 && l->access_lines == NULL))
-		return -1;
+	l->access_lines = access_log ? malloc(ACCESS_BUFFER) : NULL;
+	return l->scratch == NULL || (access_log && l->access_lines == NULL) ? -1 : 0;
+}
+
+int
+loop_open(struct loop *l, struct slot *slot, int access_log_fd)
+{
+	l->slot = slot;
+	l->access_log_fd = access_log_fd;
+	l->now_ms = clock_ms();
 	l->poller = poller_new();
 	return l->poller == NULL ? -1 : 0;
 }

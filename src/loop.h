@@ -62,9 +62,11 @@ struct loop {
 	size_t access_length;
 };
 
-/* 0, or -1 and errno. */
-int loop_init(struct loop *l, const struct config *config, struct slot *slot,
-    int access_log_fd);
+/* Allocates what may be allocated before the worker is forked.  0, or -1 and errno. */
+int loop_prepare(struct loop *l, const struct config *config, bool access_log);
+
+/* In the worker: makes the poller.  0, or -1 and errno. */
+int loop_open(struct loop *l, struct slot *slot, int access_log_fd);
 
 /* Milliseconds until the next deadline, -1: none. */
 int loop_timeout(const struct loop *l);

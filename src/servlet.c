@@ -397,6 +397,8 @@ each_route(servlet *s, int (*visit)(void *, const struct route_info *), void *co
 			.file = c->text,
 		};
 
+		if (s->programs->at[i].module == NULL)
+			continue;	/* optional, and not there */
 		answer = visit(context, &info);
 		if (answer != 0)
 			return answer;

@@ -13,6 +13,7 @@
 #include "connection.h"
 #include "form.h"
 #include "modserver.h"
+#include "program.h"
 #include "response.h"
 #include "target.h"
 
@@ -21,6 +22,7 @@
 
 struct servlet {
 	const struct config *config;
+	const struct programs *programs;
 	const struct config_servlet *route;
 	struct connection *connection;
 	struct request *request;

@@ -11,6 +11,7 @@
 
 static volatile sig_atomic_t signals_noted[NSIG];
 static int signals_pipe[2] = { -1, -1 };
+static bool signals_caught[NSIG];
 
 static void
 signals_note(int signal_number)
@@ -57,6 +58,7 @@ signals_open(const int *signals, size_t count)
 {
 	signals_child();
 	memset((void *)(uintptr_t)signals_noted, 0, sizeof(signals_noted));
+	memset(signals_caught, 0, sizeof(signals_caught));
 	if (pipe(signals_pipe) == -1)
 		return -1;
 	for (int i = 0; i < 2; i++) {
@@ -66,6 +68,8 @@ signals_open(const int *signals, size_t count)
 	}
 	for (size_t i = 0; i < count; i++)
 		signals_set(signals[i], signals_note);
+	for (size_t i = 0; i < count; i++)
+		signals_caught[signals[i]] = true;
 	return 0;
 }
 
@@ -106,6 +110,15 @@ signals_child(void)
 	signals_close();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void
+signals_leave(void)
+{
+	for (int i = 1; i < NSIG; i++)
+		if (signals_caught[i])
+			signal(i, SIG_DFL);
+	signals_close();
 }
 
 void

@@ -35,20 +35,30 @@ worker_forked_child(void)
 	worker.response.broken = true;
 }
 
+int
+worker_prepare(const struct config *config, bool access_log)
+{
+	struct worker *w = &worker;
+
+	crash_prepare();
+	w->arena = arena_new(SERVLET_ARENA_MAX);
+	if (w->arena == NULL || response_init(&w->response) == -1)
+		return -1;
+	return loop_prepare(&w->loop, config, access_log);
+}
+
 static int
 worker_init(struct worker *w, const struct worker_setup *setup)
 {
-	memset(w, 0, sizeof(*w));
 	w->setup = setup;
 	w->control = SOURCE_CONTROL;
 	w->processors = processor_count();
-	w->arena = arena_new(SERVLET_ARENA_MAX);
-	if (w->arena == NULL || response_init(&w->response) == -1 ||
-	    loop_init(&w->loop, setup->config, setup->slot, setup->access_log_fd) == -1 ||
-	    helper_init(&w->helper, w, setup->config->workers.patience_ns) == -1)
+	helper_init(&w->helper, w, setup->config->workers.patience_ns);
+	if (loop_open(&w->loop, setup->slot, setup->access_log_fd) == -1)
 		return -1;
 	w->response.write_timeout_ms = setup->config->timeouts.write;
 	w->servlet.config = setup->config;
+	w->servlet.programs = setup->programs;
 	w->servlet.response = &w->response;
 	w->servlet.arena = w->arena;
 	w->servlet.slot = setup->slot;

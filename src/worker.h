@@ -64,6 +64,10 @@ struct worker {
 	uint32_t processors;
 };
 
+/* In the zygote, once: makes what every worker needs and may be made before fork,
+ * for what a new process touches costs it a page fault.  0, or -1 and errno. */
+int worker_prepare(const struct config *config, bool access_log);
+
 /* The whole life of a worker process; returns its exit status. */
 int worker_run(const struct worker_setup *setup);
 

@@ -20,6 +20,7 @@
 #include "processor.h"
 #include "signals.h"
 #include "title.h"
+#include "worker.h"
 #include "zygote.h"
 
 /* ------------------------------------------------------------- starting */
@@ -119,6 +120,10 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 	z->workers = calloc(z->slot_count, sizeof(z->workers[0]));
 	z->fds = calloc(setup->listeners->count + 4, sizeof(z->fds[0]));
 	if (z->workers == NULL || z->fds == NULL) {
+		zygote_problem((void *)(uintptr_t)setup, "out of memory");
+		return -1;
+	}
+	if (worker_prepare(c, setup->access_log_fd != -1) == -1) {
 		zygote_problem((void *)(uintptr_t)setup, "out of memory");
 		return -1;
 	}

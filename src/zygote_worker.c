@@ -38,7 +38,7 @@ worker_inherit(struct zygote *z, pid_t zygote, size_t at, int control_fd)
 #endif
 	if (getppid() != zygote)
 		_exit(0);
-	signals_child();
+	signals_leave();
 	for (size_t i = 0; i < z->slot_top; i++)
 		if (z->workers[i].pid != 0)
 			close(z->workers[i].control_fd);
@@ -101,6 +101,8 @@ zygote_fork_worker(struct zygote *z)
 	atomic_store(&z->board->slots[at].pid, pid);
 	if (at >= z->slot_top)
 		z->slot_top = at + 1;
+	if (z->overtime_look_ns == 0)
+		z->overtime_look_ns = clock_ns();
 	return 0;
 }
 
@@ -215,8 +217,6 @@ zygote_enforce_timeouts(struct zygote *z, uint64_t now)
 	/* A request that begins from now on has at least this long. */
 	uint64_t next = now + (uint64_t)z->shortest_timeout_ms * 1000000u;
 
-	if (z->shortest_timeout_ms == 0)
-		return;
 	for (size_t i = 0; i < z->slot_top; i++) {
 		uint64_t at = z->workers[i].pid != 0 ? worker_enforce_timeout(z, i, now) : 0;
 
@@ -224,7 +224,7 @@ zygote_enforce_timeouts(struct zygote *z, uint64_t now)
 			next = at;
 	}
 	/* With nobody there is no request; a fork looks again. */
-	z->overtime_look_ns = z->slot_top > 0 ? next : 0;
+	z->overtime_look_ns = z->shortest_timeout_ms > 0 && z->slot_top > 0 ? next : 0;
 }
 
 void
