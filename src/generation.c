@@ -1,4 +1,8 @@
-/* generation.c - see generation.h. */
+/*
+ * generation.c - one configuration in force, and the zygote that serves it.
+ */
+#include <sys/wait.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -6,114 +10,175 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
+#include "clock.h"
+#include "crash.h"
 #include "generation.h"
 #include "log.h"
-#include "title.h"
+#include "program.h"
 #include "zygote.h"
 
 struct generation *
-generation_new(unsigned number, const char *path, const struct generation *old, char **errors)
+generation_new(struct config *config, const struct listeners *old, char *error,
+    size_t error_size)
 {
 	struct generation *g = calloc(1, sizeof(*g));
-	char error[1024];
 
-	*errors = NULL;
-	if (g == NULL)
+	if (g == NULL) {
+		snprintf(error, error_size, "%s: out of memory", config->file);
+		config_free(config);
 		return NULL;
-	g->number = number;
+	}
+	g->config = config;
 	g->control_fd = -1;
-	g->config = config_load(path, errors);
-	if (g->config == NULL)
+	if (logs_open(&g->logs, config, error, error_size) == -1)
 		goto fail;
-	if (listeners_open(&g->listeners, old == NULL ? NULL : &old->listeners, g->config,
-	    error, sizeof(error)) == -1) {
-		if (asprintf(errors, "%s\n", error) == -1)
-			*errors = NULL;
+	if (listeners_open(&g->listeners, old, config, error, error_size) == -1) {
+		logs_close(&g->logs);
 		goto fail;
 	}
-	g->board = board_new(g->config->workers.max + ZYGOTE_SLOTS_SPARE);
-	if (g->board != NULL)
-		return g;
-	if (asprintf(errors, "%s:0: the scoreboard cannot be made: %s\n", path,
-	    strerror(errno)) == -1)
-		*errors = NULL;
-	listeners_close(&g->listeners, old == NULL ? NULL : &old->listeners, true);
+	return g;
+
 fail:
-	config_free(g->config);
+	config_free(config);
 	free(g);
 	return NULL;
 }
 
-/* In the new process. */
-static void __attribute__((noreturn))
-generation_become_zygote(const struct generation *g, const struct handover_sockets *handover,
-    int control_fd, int access_log_fd, int terminal_fd, pid_t master)
-{
-	struct zygote_setup s = {
-		.config = g->config, .listeners = &g->listeners, .handover = handover,
-		.board = g->board, .generation = g->number, .control_fd = control_fd,
-		.access_log_fd = access_log_fd, .terminal_fd = terminal_fd,
-		.master = master, .error_log_fd = STDERR_FILENO,
-	};
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-#ifdef __linux__
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-	if (getppid() != master)
-		_exit(1);
-	/* A session of its own: Ctrl-C at the terminal is for the master. */
-	setsid();
-	if (null != -1)
-		dup2(null, STDIN_FILENO);
-	dup2(STDERR_FILENO, STDOUT_FILENO);
-	title_set("zygote %u", g->number);
-	log_open(STDERR_FILENO, "zygote");
-	_exit(zygote_run(&s));
-}
-
-int
-generation_start(struct generation *g, const struct handover_sockets *handover,
-    int access_log_fd, int terminal_fd)
-{
-	pid_t master = getpid();
-	int pair[2];
-
-	if (control_open(pair) == -1)
-		return -1;
-	fflush(NULL);
-	g->pid = fork();
-	if (g->pid == 0) {
-		close(pair[0]);
-		generation_become_zygote(g, handover, pair[1], access_log_fd, terminal_fd, master);
-	}
-	close(pair[1]);
-	g->control_fd = pair[0];
-	return g->pid == -1 ? -1 : 0;
-}
-
 void
-generation_free(struct generation *g, const struct generation *kept)
+generation_free(struct generation *g, const struct listeners *kept, bool unlink_files)
 {
 	if (g == NULL)
 		return;
+	listeners_close(&g->listeners, kept, unlink_files);
+	logs_close(&g->logs);
 	if (g->control_fd != -1)
 		close(g->control_fd);
-	listeners_close(&g->listeners, kept == NULL ? NULL : &kept->listeners, true);
 	board_free(g->board);
 	config_free(g->config);
 	free(g);
 }
 
+int
+generation_start(struct generation *g, unsigned number,
+    const struct handover_sockets *handover, int terminal_fd,
+    void (*in_child)(void *context, struct generation *self), void *context)
+{
+	pid_t master = getpid(), pid;
+	int pair[2], saved;
+
+	g->board = board_new(g->config->workers.max + ZYGOTE_SLOTS_SPARE);
+	if (g->board == NULL)
+		return -1;
+	if (control_open(pair) == -1)
+		goto fail;
+	g->number = number;
+	pid = fork();
+	if (pid == 0) {
+		struct zygote_setup setup = {
+			.config = g->config, .listeners = &g->listeners,
+			.handover = handover, .board = g->board,
+			.generation = number, .master = master, .control_fd = pair[1],
+			.error_log_fd = g->logs.error_fd,
+			.access_log_fd = g->logs.access_fd, .terminal_fd = terminal_fd,
+		};
+
+		close(pair[0]);
+		unsetenv("NOTIFY_SOCKET");
+		in_child(context, g);
+		_exit(zygote_run(&setup));
+	}
+	saved = errno;
+	close(pair[1]);
+	errno = saved;
+	if (pid == -1) {
+		close(pair[0]);
+		goto fail;
+	}
+	g->pid = pid;
+	g->control_fd = pair[0];
+	g->state = GENERATION_LOADING;
+	g->started_ns = clock_ns();
+	g->kill_ns = g->served_ns = 0;
+	return 0;
+
+fail:
+	saved = errno;
+	board_free(g->board);
+	g->board = NULL;
+	errno = saved;
+	return -1;
+}
+
 void
-generation_kill(const struct generation *g)
+generation_ended(struct generation *g)
+{
+	g->pid = 0;
+	close(g->control_fd);
+	g->control_fd = -1;
+	board_free(g->board);
+	g->board = NULL;
+	g->kill_ns = 0;
+}
+
+void
+generation_kill(struct generation *g)
 {
 	if (g->pid <= 0)
 		return;
-	kill(-g->pid, SIGKILL);		/* the session that setsid() made */
+	/* Its process group, once it has made one. */
+	kill(-g->pid, SIGKILL);
 	kill(g->pid, SIGKILL);
+}
+
+void
+generation_reopen_logs(struct generation *g)
+{
+	struct logs new;
+	char error[1024];
+	int fds[2], count = 0;
+
+	if (g->config->error_log == NULL && g->config->access_log == NULL)
+		return;
+	if (logs_open(&new, g->config, error, sizeof(error)) == -1) {
+		log_error("%s", error);
+		return;
+	}
+	fds[count++] = new.error_fd;
+	if (new.access_fd != -1)
+		fds[count++] = new.access_fd;
+	if (g->control_fd != -1 && control_send(g->control_fd, CONTROL_LOGS, fds, count) == -1)
+		log_error("generation %u cannot be given the new logs: %s", g->number,
+		    strerror(errno));
+	/* Over the old numbers, which are in use. */
+	if (new.error_fd != g->logs.error_fd && g->logs.error_fd > STDERR_FILENO)
+		dup3(new.error_fd, g->logs.error_fd, O_CLOEXEC);
+	if (new.access_fd != -1)
+		dup3(new.access_fd, g->logs.access_fd, O_CLOEXEC);
+	logs_close(&new);
+}
+
+int
+generation_failure(const struct generation *g, int status, char *text, size_t size)
+{
+	const char *kind, *name;
+	struct config_place place;
+	bool loading = program_loading_what(g->config, atomic_load(&g->board->loading),
+	    &place, &kind, &name);
+
+	if (!loading && WIFEXITED(status) && WEXITSTATUS(status) == 1)
+		return 0;
+	if (WIFSIGNALED(status) && loading)
+		snprintf(text, size, "%s:%d: %s %s crashed while loading: %s", place.file,
+		    place.line, kind, name, crash_signal_name(WTERMSIG(status)));
+	else if (WIFSIGNALED(status))
+		snprintf(text, size, "%s: the zygote died of %s", g->config->file,
+		    crash_signal_name(WTERMSIG(status)));
+	else if (loading)
+		snprintf(text, size, "%s:%d: %s %s called exit(%d) while loading", place.file,
+		    place.line, kind, name, WEXITSTATUS(status));
+	else
+		snprintf(text, size, "%s: the zygote exited with status %d", g->config->file,
+		    WEXITSTATUS(status));
+	return 1;
 }

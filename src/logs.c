@@ -20,7 +20,8 @@ log_file_open(const char *path, char *error, size_t error_size)
 int
 logs_open(struct logs *l, const struct config *config, char *error, size_t error_size)
 {
-	l->error_fd = l->access_fd = -1;
+	l->error_fd = STDERR_FILENO;
+	l->access_fd = -1;
 	if (config->error_log != NULL) {
 		l->error_fd = log_file_open(config->error_log, error, error_size);
 		if (l->error_fd == -1)
@@ -39,9 +40,10 @@ logs_open(struct logs *l, const struct config *config, char *error, size_t error
 void
 logs_close(struct logs *l)
 {
-	if (l->error_fd != -1)
+	if (l->error_fd > STDERR_FILENO)
 		close(l->error_fd);
 	if (l->access_fd != -1)
 		close(l->access_fd);
-	l->error_fd = l->access_fd = -1;
+	l->error_fd = STDERR_FILENO;
+	l->access_fd = -1;
 }

@@ -8,7 +8,7 @@
 #include "config.h"
 
 struct logs {
-	int error_fd;	/* -1: the terminal's stderr stays */
+	int error_fd;	/* STDERR_FILENO where none is configured */
 	int access_fd;	/* -1: off */
 };
 

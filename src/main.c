@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "config.h"
 #include "master.h"
 #include "module_load.h"
 #include "poller.h"
@@ -54,6 +55,21 @@ print_build(void)
 	list_modules();
 }
 
+static int
+serve(const char *path, bool daemonize)
+{
+	struct config *config;
+	char *errors;
+
+	config = config_load(path, &errors);
+	if (config == NULL) {
+		fputs(errors == NULL ? "out of memory\n" : errors, stderr);
+		free(errors);
+		return 1;
+	}
+	return master_run(config, path, daemonize);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -87,5 +103,5 @@ main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 1;
 	}
-	return check ? check_run(argv[optind]) : master_run(argv[optind], daemonize);
+	return check ? check_run(argv[optind]) : serve(argv[optind], daemonize);
 }

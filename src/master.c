@@ -1,601 +1,329 @@
-/* master.c - see master.h. */
+/*
+ * master.c - starts, reloads and stops the server.
+ */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "control.h"
-#include "crash.h"
-#include "generation.h"
+#include "daemon.h"
 #include "log.h"
-#include "logs.h"
 #include "master.h"
 #include "notify.h"
-#include "pidfile.h"
-#include "program.h"
 #include "signals.h"
 #include "title.h"
 #include "version.h"
 #include "watch.h"
-#include "zygote.h"
 
-#define RESTART_MS 1000u		/* after a zygote died, doubling */
-#define RESTART_MAX_MS 30000u
-#define STOP_GRACE_MS 2000u		/* beyond drain, before everything is killed */
+/* Descriptors asked for, where the hard limit allows: one per connection. */
+#define DESCRIPTORS 65536u
 
-struct master {
-	const char *config_path;
-	struct handover_sockets handover;
-	struct generation *current;	/* serving; NULL only before the first and after a crash */
-	struct generation *loading;	/* the next one, not ready yet */
-	struct generation *leaving;	/* earlier ones that finish */
-	unsigned generations;
-	struct logs logs;
-	struct pidfile pidfile;
-	struct watch *watch;
-	bool reload_again;		/* asked for while one was loading */
-	bool stopping, failed;
-	uint64_t kill_at_ms;		/* end of drain, 0: none */
-	uint64_t restart_at_ms;		/* 0: nothing to restart */
-	uint64_t restart_ms;
-	int parent_fd;			/* daemon: the waiting parent; -1 */
-	int terminal_fd;		/* until the first generation serves; -1: stderr is it */
-};
+/* Signals, watched files, two control sockets. */
+#define POLL_MAX 4
 
-/* ----------------------------------------------------------------- messages */
-
-/* Several lines, each a line of the log. */
-static void
-log_lines(const char *lines)
+void
+master_problem(struct master *m, const char *format, ...)
 {
-	const char *end;
+	char text[2048];
+	va_list arguments;
 
-	for (; *lines != '\0'; lines = end + 1) {
-		end = strchr(lines, '\n');
-		log_error("%.*s", (int)(end - lines), lines);
-		if (end[1] == '\0')
-			break;
-	}
-}
-
-/* Where people look: http://0.0.0.0:8080/ */
-static void
-log_listeners(const struct config *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->listen_count; i++) {
-		const struct config_listen *l = &c->listens[i];
-
-		if (l->family == LISTEN_UNIX)
-			log_info("listening on unix:%s", l->host);
-		else
-			log_info(l->family == LISTEN_INET6 ? "listening on http://[%s]:%u/" :
-			    "listening on http://%s:%u/", l->host, (unsigned)l->port);
-	}
-}
-
-/* The daemon's parent leaves with this status. */
-static void
-master_tell_parent(struct master *m, char status)
-{
-	ssize_t n;
-
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	log_error("%s", text);
 	if (m->terminal_fd != -1)
-		close(m->terminal_fd);
-	m->terminal_fd = -1;
-	if (m->parent_fd == -1)
-		return;
-	n = write(m->parent_fd, &status, 1);
-	(void)n;
-	close(m->parent_fd);
-	m->parent_fd = -1;
+		dprintf(m->terminal_fd, "%s\n", text);
 }
 
-/* --------------------------------------------------------------- generations */
-
-static void
-master_watch(struct master *m)
+void
+master_use_log(struct master *m, int fd)
 {
-	const struct config *c = m->current->config;
-	const char **paths;
-	size_t i, count = 0;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-	if (!c->reload) {
-		watch_free(m->watch);
-		m->watch = NULL;
+	if (copy == -1)
 		return;
-	}
-	if (m->watch == NULL && (m->watch = watch_new()) == NULL) {
-		log_error("reload \"on\" does not work: %m");
-		return;
-	}
-	paths = malloc((c->file_count + c->servlet_count) * sizeof(paths[0]));
-	if (paths == NULL)
-		return;
-	for (i = 0; i < c->file_count; i++)
-		paths[count++] = c->files[i];
-	for (i = 0; i < c->servlet_count; i++)
-		paths[count++] = c->servlets[i].servlet.path;
-	if (watch_files(m->watch, paths, count) == -1)
-		log_error("reload \"on\" does not work: %m");
-	free(paths);
+	log_open(copy, "master");
+	if (m->log_fd != -1)
+		close(m->log_fd);
+	m->log_fd = copy;
 }
 
-static void
-master_send(const struct generation *g, enum control_message message, const int *fds, int count)
-{
-	if (g != NULL && g->control_fd != -1 &&
-	    control_send(g->control_fd, message, fds, count) == -1 && errno != EPIPE)
-		log_error("generation %u does not listen: %m", g->number);
-}
-
-/* Uses the logs of a configuration from now on; 0, or -1 and told. */
-static int
-master_use_logs(struct master *m, const struct config *c)
-{
-	struct logs logs;
-	char error[1024];
-
-	if (logs_open(&logs, c, error, sizeof(error)) == -1) {
-		log_error("%s", error);
-		return -1;
-	}
-	if (logs.error_fd != -1) {
-		dup2(logs.error_fd, STDERR_FILENO);
-		dup2(logs.error_fd, STDOUT_FILENO);
-	}
-	logs_close(&m->logs);
-	m->logs = logs;
-	return 0;
-}
-
-static void
-master_reload(struct master *m)
-{
-	struct generation *g;
-	char *errors;
-
-	m->reload_again = m->loading != NULL;
-	if (m->loading != NULL || m->stopping)
-		return;
-	notify_send("RELOADING=1");
-	g = generation_new(++m->generations, m->config_path, m->current, &errors);
-	if (g == NULL) {
-		log_lines(errors == NULL ? "out of memory\n" : errors);
-		log_error("the configuration is not used; what served goes on");
-		free(errors);
-		notify_send("READY=1");
-		return;
-	}
-	if (master_use_logs(m, g->config) == -1 ||
-	    generation_start(g, &m->handover, m->logs.access_fd, -1) == -1) {
-		log_error("generation %u cannot start: %m; what served goes on", g->number);
-		generation_free(g, m->current);
-		return;
-	}
-	log_info("loading generation %u", g->number);
-	m->loading = g;
-}
-
-/* Its zygote has loaded everything: it serves, and the one before leaves. */
-static void
-master_ready(struct master *m, struct generation *g)
-{
-	struct generation *old = m->current;
-
-	g->serving = true;
-	m->current = g;
-	m->loading = NULL;
-	m->restart_ms = 0;
-	m->restart_at_ms = 0;
-	if (old != NULL) {
-		listeners_close(&old->listeners, &g->listeners, true);
-		master_send(old, CONTROL_LEAVE, NULL, 0);
-		old->next = m->leaving;
-		m->leaving = old;
-	} else {
-		log_listeners(g->config);
-	}
-	log_info("generation %u serves %zu route%s", g->number, g->config->servlet_count,
-	    g->config->servlet_count == 1 ? "" : "s");
-	master_tell_parent(m, 0);
-	notify_send("READY=1\nMAINPID=%ld", (long)getpid());
-	master_watch(m);
-	if (m->reload_again)
-		master_reload(m);
-}
-
-/* ------------------------------------------------------------------- deaths */
-
-static void
-master_log_crash(const struct generation *g, int status)
-{
-	const char *kind, *name;
-	struct config_place place;
-
-	if (!WIFSIGNALED(status))
-		return;		/* it has said why */
-	if (program_loading_what(g->config, atomic_load(&g->board->loading), &place, &kind, &name))
-		log_error("%s:%d: %s %s crashed while loading: %s", place.file, place.line, kind,
-		    name, crash_signal_name(WTERMSIG(status)));
-	else
-		log_error("the zygote of generation %u died of %s", g->number,
-		    crash_signal_name(WTERMSIG(status)));
-}
-
-static void
-master_loading_died(struct master *m, int status)
-{
-	struct generation *g = m->loading;
-
-	master_log_crash(g, status);
-	m->loading = NULL;
-	generation_free(g, m->current);
-	if (m->current == NULL && m->restart_ms == 0) {
-		m->failed = m->stopping = true;
-		return;
-	}
-	if (m->current == NULL) {	/* a restart that failed */
-		m->restart_ms = m->restart_ms * 2 < RESTART_MAX_MS ? m->restart_ms * 2 : RESTART_MAX_MS;
-		m->restart_at_ms = clock_ms() + m->restart_ms;
-		return;
-	}
-	log_error("generation %u could not load: generation %u goes on", g == NULL ? 0 :
-	    m->generations, m->current->number);
-	notify_send("READY=1");
-	if (m->reload_again)
-		master_reload(m);
-}
-
-/* Never expected: nobody but an administrator kills a zygote. */
-static void
-master_current_died(struct master *m, int status)
-{
-	struct generation *g = m->current;
-
-	master_log_crash(g, status);
-	if (!WIFSIGNALED(status))
-		log_error("the zygote of generation %u left", g->number);
-	generation_kill(g);
-	if (m->restart_ms == 0)
-		m->restart_ms = RESTART_MS;
-	m->restart_at_ms = clock_ms() + (g->serving ? 0 : m->restart_ms);
-	g->pid = 0;
-	g->serving = false;
-	close(g->control_fd);
-	g->control_fd = -1;
-}
-
-static void
-master_restart(struct master *m)
-{
-	struct generation *g = m->current;
-
-	m->restart_at_ms = 0;
-	if (m->stopping || g == NULL)
-		return;
-	board_free(g->board);
-	g->board = board_new(g->config->workers.max + ZYGOTE_SLOTS_SPARE);
-	if (g->board == NULL ||
-	    generation_start(g, &m->handover, m->logs.access_fd, -1) == -1) {
-		log_error("the zygote cannot be started again: %m");
-		m->restart_at_ms = clock_ms() + RESTART_MAX_MS;
-		return;
-	}
-	log_info("generation %u starts again", g->number);
-}
+/* ------------------------------------------------------- signals */
 
 static void
 master_reap(struct master *m)
 {
-	struct generation **at, *g;
+	siginfo_t info;
 	int status;
-	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (m->loading != NULL && m->loading->pid == pid) {
-			master_loading_died(m, status);
-			continue;
-		}
-		if (m->current != NULL && m->current->pid == pid) {
-			if (m->stopping)
-				m->current->pid = 0;
-			else
-				master_current_died(m, status);
-			continue;
-		}
-		for (at = &m->leaving; *at != NULL && (*at)->pid != pid; at = &(*at)->next)
-			continue;
-		if ((g = *at) != NULL) {
-			*at = g->next;
-			log_info("generation %u has left", g->number);
-			/* Its listeners were closed when the next one took over. */
-			g->listeners.count = 0;
-			generation_free(g, NULL);
-		}
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 || info.si_pid == 0)
+			return;
+		/* While it is unburied its number is nobody else's: what is left of
+		 * a zygote that did not end well ends here. */
+		if ((info.si_code != CLD_EXITED || info.si_status != 0) &&
+		    master_knows(m, info.si_pid))
+			kill(-info.si_pid, SIGKILL);
+		if (waitpid(info.si_pid, &status, 0) == info.si_pid)
+			master_lost(m, info.si_pid, status);
 	}
 }
 
-/* ------------------------------------------------------------------ signals */
-
 static void
-master_each(struct master *m, void (*act)(struct master *, struct generation *))
+generation_stop(struct generation *g, bool now)
 {
-	struct generation *g;
-
-	if (m->current != NULL)
-		act(m, m->current);
-	if (m->loading != NULL)
-		act(m, m->loading);
-	for (g = m->leaving; g != NULL; g = g->next)
-		act(m, g);
+	if (now || g->state == GENERATION_LOADING)
+		generation_kill(g);
+	else if (g->control_fd != -1)
+		master_let_go(g, CONTROL_STOP);
 }
 
 static void
-stop_generation(struct master *m, struct generation *g)
+master_stop(struct master *m, bool now)
 {
-	(void)m;
-	master_send(g, CONTROL_STOP, NULL, 0);
-}
-
-static void
-kill_generation(struct master *m, struct generation *g)
-{
-	(void)m;
-	generation_kill(g);
-}
-
-static void
-master_stop(struct master *m, const char *why)
-{
-	const struct config *c = m->current == NULL ? NULL : m->current->config;
-
-	if (m->stopping)
-		return;
-	log_info("stopping: %s", why);
 	notify_send("STOPPING=1");
+	log_info(now ? "stopping now" : "stopping: what was accepted is finished first");
 	m->stopping = true;
-	if (m->loading != NULL)
-		generation_kill(m->loading);
-	master_each(m, stop_generation);
-	if (c != NULL && c->timeouts.drain > 0)
-		m->kill_at_ms = clock_ms() + c->timeouts.drain + STOP_GRACE_MS;
+	if (m->candidate != NULL)
+		generation_kill(m->candidate);
+	for (struct generation *g = m->leaving; g != NULL; g = g->next)
+		generation_stop(g, now);
+	if (m->current == NULL)
+		return;
+	/* Nobody new is let in; the file of a unix socket is gone at once. */
+	listeners_close(&m->current->listeners, NULL, true);
+	generation_stop(m->current, now);
+	if (m->current->state == GENERATION_WAITING) {
+		generation_free(m->current, NULL, true);
+		m->current = NULL;
+	}
 }
 
 static void
-send_logs(struct master *m, struct generation *g)
+master_reopen_logs(struct master *m)
 {
-	int fds[2] = { STDERR_FILENO, m->logs.access_fd };
-
-	master_send(g, CONTROL_LOGS, fds, m->logs.access_fd == -1 ? 1 : 2);
+	if (m->candidate != NULL)
+		generation_reopen_logs(m->candidate);
+	for (struct generation *g = m->leaving; g != NULL; g = g->next)
+		generation_reopen_logs(g);
+	if (m->current != NULL) {
+		generation_reopen_logs(m->current);
+		master_use_log(m, m->current->logs.error_fd);
+	}
+	log_info("logs reopened");
 }
 
 static void
 master_signals(struct master *m)
 {
+	bool stop;
+
+	signals_drain();
+	if (signals_taken(SIGINT))
+		master_stop(m, true);
+	stop = signals_taken(SIGTERM);
+	if ((signals_taken(SIGQUIT) || stop) && !m->stopping)
+		master_stop(m, false);
+	if (signals_taken(SIGUSR1))
+		master_reopen_logs(m);
+	if (signals_taken(SIGHUP) && !m->stopping)
+		master_reload(m);
 	if (signals_taken(SIGCHLD))
 		master_reap(m);
-	if (signals_taken(SIGINT)) {
-		master_stop(m, "signal INT, now");
-		master_each(m, kill_generation);
-	}
-	if (signals_taken(SIGTERM))
-		master_stop(m, "signal TERM");
-	if (signals_taken(SIGQUIT))
-		master_stop(m, "signal QUIT");
-	if (signals_taken(SIGHUP)) {
-		log_info("signal HUP: reload");
-		master_reload(m);
-	}
-	if (signals_taken(SIGUSR1) && m->current != NULL &&
-	    master_use_logs(m, m->current->config) == 0) {
-		master_each(m, send_logs);
-		log_info("signal USR1: the logs have been opened anew");
-	}
 }
 
-/* --------------------------------------------------------------------- loop */
+/* ------------------------------------------------------------- the loop */
 
 static void
-master_control(struct master *m, struct generation *g)
+generation_listen(struct master *m, struct generation *g)
 {
-	int fds[2], count;
+	int fds[2], count = 0;
 
-	while (control_receive(g->control_fd, fds, &count) == CONTROL_READY) {
-		if (g == m->loading)
-			master_ready(m, g);
-		else
-			g->serving = true;	/* started again */
+	if (g == NULL || g->control_fd == -1)
+		return;
+	if (control_receive(g->control_fd, fds, &count) == CONTROL_READY &&
+	    g->state == GENERATION_LOADING)
+		master_ready(m, g);
+	while (count > 0)
+		close(fds[--count]);
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return a + b;
+	return a < b ? a : b;
+}
+
+static uint64_t
+generation_due(const struct generation *g)
+{
+	return g->state == GENERATION_WAITING ? g->restart_ns : g->kill_ns;
+}
+
+/* What the clock demands of this generation. */
+static void
+generation_tick(struct master *m, struct generation *g, uint64_t now)
+{
+	if (g == NULL)
+		return;
+	if (g->state == GENERATION_WAITING && now >= g->restart_ns &&
+	    master_start_zygote(m, g) == -1)
+		g->restart_ns = now + SECOND_NS;
+	if (g->kill_ns != 0 && now >= g->kill_ns) {
+		log_error("generation %u %s", g->number, g->state == GENERATION_LOADING ?
+		    "takes too long to load and is given up" :
+		    "has not left in time and is killed");
+		g->kill_ns = 0;
+		generation_kill(g);
 	}
 }
 
-static bool
-master_done(const struct master *m)
+static void
+master_wait(struct master *m)
 {
-	return m->stopping && m->loading == NULL && m->leaving == NULL &&
-	    (m->current == NULL || m->current->pid == 0);
+	struct pollfd fds[POLL_MAX];
+	uint64_t now = clock_ns(), due = m->settle_ns, wait;
+	struct timespec t;
+	nfds_t n = 0;
+
+	fds[n++] = (struct pollfd){ .fd = signals_fd(), .events = POLLIN };
+	if (m->watch != NULL && watch_fd(m->watch) != -1)
+		fds[n++] = (struct pollfd){ .fd = watch_fd(m->watch), .events = POLLIN };
+	else if (m->watch != NULL)
+		due = earlier(due, now + WATCH_POLL_MS * 1000000ull);
+	for (int i = 0; i < 2; i++) {
+		struct generation *g = i == 0 ? m->current : m->candidate;
+
+		if (g == NULL)
+			continue;
+		due = earlier(due, generation_due(g));
+		/* One that is READY says nothing more but its death, and that is
+		 * SIGCHLD's to tell. */
+		if (g->control_fd != -1 && g->state == GENERATION_LOADING)
+			fds[n++] = (struct pollfd){ .fd = g->control_fd, .events = POLLIN };
+	}
+	for (struct generation *g = m->leaving; g != NULL; g = g->next)
+		due = earlier(due, generation_due(g));
+	wait = due > now ? due - now : 0;
+	t.tv_sec = (time_t)(wait / SECOND_NS);
+	t.tv_nsec = (long)(wait % SECOND_NS);
+	ppoll(fds, n, due != 0 ? &t : NULL, NULL);
+}
+
+static void
+master_look_at_files(struct master *m, uint64_t now)
+{
+	const char *changed;
+
+	if (m->watch == NULL || m->stopping)
+		return;
+	changed = watch_changed(m->watch);
+	if (changed != NULL) {
+		log_info("%s has changed", changed);
+		m->settle_ns = now + WATCH_SETTLE_MS * 1000000ull;
+	}
+	if (m->settle_ns != 0 && now >= m->settle_ns && m->current != NULL) {
+		m->settle_ns = 0;
+		master_reload(m);
+	}
 }
 
 static int
-master_timeout(const struct master *m)
+master_serve(struct master *m)
 {
-	uint64_t now = clock_ms(), at = m->kill_at_ms;
+	while (m->current != NULL || m->candidate != NULL || m->leaving != NULL) {
+		uint64_t now;
 
-	if (m->restart_at_ms != 0 && (at == 0 || m->restart_at_ms < at))
-		at = m->restart_at_ms;
-	if (m->watch != NULL && watch_fd(m->watch) == -1 && (at == 0 || now + WATCH_POLL_MS < at))
-		at = now + WATCH_POLL_MS;
-	if (at == 0)
-		return -1;
-	return at <= now ? 0 : (int)(at - now);
-}
-
-static void
-master_look_after(struct master *m)
-{
-	const char *path;
-	uint64_t now = clock_ms();
-
-	if (m->watch != NULL && (path = watch_changed(m->watch)) != NULL) {
-		log_info("%s has changed: reload", path);
-		master_reload(m);
-	}
-	if (m->restart_at_ms != 0 && now >= m->restart_at_ms)
-		master_restart(m);
-	if (m->kill_at_ms != 0 && now >= m->kill_at_ms) {
-		master_each(m, kill_generation);
-		m->kill_at_ms = now + STOP_GRACE_MS;
-	}
-}
-
-/* A file that changes goes on changing for a while: a compiler writes. */
-static void
-master_settle(const struct master *m, struct pollfd *p)
-{
-	if (m->watch != NULL && p->revents != 0) {
-		const struct timespec t = { .tv_nsec = WATCH_SETTLE_MS * 1000000L };
-
-		nanosleep(&t, NULL);
-	}
-}
-
-static void
-master_loop(struct master *m)
-{
-	struct pollfd p[4];
-
-	while (!master_done(m)) {
-		p[0].fd = signals_fd();
-		p[1].fd = m->loading != NULL ? m->loading->control_fd : -1;
-		p[2].fd = m->current != NULL && !m->current->serving ? m->current->control_fd : -1;
-		p[3].fd = m->watch != NULL ? watch_fd(m->watch) : -1;
-		for (int i = 0; i < 4; i++) {
-			p[i].events = POLLIN;
-			p[i].revents = 0;
-		}
-		if (poll(p, 4, master_timeout(m)) > 0)
-			master_settle(m, &p[3]);
-		signals_drain();
-		if (p[2].revents != 0)
-			master_control(m, m->current);
-		if (p[1].revents != 0 && m->loading != NULL)
-			master_control(m, m->loading);
+		master_wait(m);
+		/* READY before death: who says it and dies has served. */
+		generation_listen(m, m->candidate);
+		generation_listen(m, m->current);
 		master_signals(m);
-		master_look_after(m);
+		now = clock_ns();
+		generation_tick(m, m->current, now);
+		generation_tick(m, m->candidate, now);
+		for (struct generation *g = m->leaving; g != NULL; g = g->next)
+			generation_tick(m, g, now);
+		master_look_at_files(m, now);
+		if (m->reload_wanted && m->candidate == NULL && m->current != NULL &&
+		    !m->stopping)
+			master_reload(m);
 	}
+	return m->status;
 }
 
-/* -------------------------------------------------------------------- start */
+/* ------------------------------------------------------------- starting */
 
-/* The child goes on as the daemon; the parent waits until it serves. */
+/* Every connection is a descriptor. */
 static void
-master_daemonize(struct master *m)
+raise_descriptor_limit(void)
 {
-	char status = 1;
-	int fds[2];
-	pid_t pid;
+	struct rlimit limit;
 
-	if (pipe2(fds, O_CLOEXEC) == -1 || (pid = fork()) == -1) {
-		log_error("cannot become a daemon: %m");
-		exit(1);
-	}
-	if (pid > 0) {
-		close(fds[1]);
-		if (read(fds[0], &status, 1) != 1)
-			status = 1;
-		_exit(status);
-	}
-	close(fds[0]);
-	m->parent_fd = fds[1];
-	m->terminal_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	setsid();
-	if (fork() > 0)
-		_exit(0);	/* no controlling terminal can be acquired any more */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int
-master_open_pidfile(struct master *m, const struct config *c)
-{
-	if (pidfile_open(&m->pidfile, c->pidfile) == 0)
-		return 0;
-	log_error("pidfile %s: %s", c->pidfile,
-	    errno == EEXIST ? "held by a server that runs" : strerror(errno));
-	return -1;
-}
-
-static int
-master_start(struct master *m, bool daemonize)
+master_prepare(struct master *m, const struct config *c, bool daemon)
 {
 	static const int signals[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1, SIGCHLD };
-	struct generation *g;
-	char *errors;
 
-	g = generation_new(++m->generations, m->config_path, NULL, &errors);
-	if (g == NULL) {
-		fputs(errors == NULL ? "out of memory\n" : errors, stderr);
-		free(errors);
+	if (c->pidfile != NULL && pidfile_held(c->pidfile)) {
+		master_problem(m, "%s: pidfile \"%s\": a running server holds it", c->file,
+		    c->pidfile);
 		return -1;
 	}
-	m->loading = g;
-	if (handover_open(&m->handover) == -1) {
-		log_error("socketpair: %m");
+	if (daemon && (m->daemon_fd = daemon_start()) == -1) {
+		master_problem(m, "cannot become a daemon: %s", strerror(errno));
 		return -1;
 	}
-	if (g->config->pidfile != NULL && pidfile_held(g->config->pidfile)) {
-		log_error("pidfile %s: held by a server that runs", g->config->pidfile);
-		return -1;
-	}
-	if (daemonize)
-		master_daemonize(m);
-	log_info("modserver %s, process %ld, %s", MODSERVER_VERSION, (long)getpid(), m->config_path);
-	if (master_use_logs(m, g->config) == -1 || master_open_pidfile(m, g->config) == -1)
-		return -1;
-	title_set("master %s", m->config_path);
+	if (c->error_log != NULL || daemon)
+		m->terminal_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (daemon)
+		daemon_detach();
+	raise_descriptor_limit();
 	if (signals_open(signals, sizeof(signals) / sizeof(signals[0])) == -1 ||
-	    generation_start(g, &m->handover, m->logs.access_fd, m->terminal_fd) == -1) {
-		log_error("cannot start: %m");
+	    handover_open(&m->handover) == -1) {
+		master_problem(m, "%s: cannot start: %s", c->file, strerror(errno));
 		return -1;
 	}
 	return 0;
 }
 
 int
-master_run(const char *config_path, bool daemonize)
+master_run(struct config *config, const char *path, bool daemon)
 {
-	struct master m;
-	char *path;
+	struct master m = { .terminal_fd = -1, .daemon_fd = -1, .log_fd = -1,
+	    .pidfile.fd = -1 };
+	int status;
 
-	memset(&m, 0, sizeof(m));
-	m.logs.error_fd = m.logs.access_fd = -1;
-	m.pidfile.fd = -1;
-	m.parent_fd = m.terminal_fd = -1;
-	m.config_path = config_path;
 	log_open(STDERR_FILENO, "master");
-	/* The directory may be another one by the time of a reload. */
-	path = daemonize ? realpath(config_path, NULL) : NULL;
-	if (path != NULL)
-		m.config_path = path;
-	if (master_start(&m, daemonize) == -1) {
-		m.failed = true;
-		if (m.loading != NULL)
-			generation_free(m.loading, NULL);
-		m.loading = NULL;
-	} else {
-		master_loop(&m);
+	if (master_prepare(&m, config, daemon) == -1) {
+		config_free(config);
+		return 1;
 	}
-	generation_free(m.current, NULL);
-	pidfile_close(&m.pidfile);
-	master_tell_parent(&m, m.failed);
-	if (!m.failed)
-		log_info("stopped");
+	title_set("master %s", path);
+	if (master_load(&m, config) == -1)
+		return 1;
+	log_info("modserver %s starts with %s", MODSERVER_VERSION, m.candidate->config->file);
+	status = master_serve(&m);
 	watch_free(m.watch);
-	free(path);
-	return m.failed;
+	pidfile_close(&m.pidfile);
+	log_info("stopped");
+	return status;
 }

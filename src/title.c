@@ -20,9 +20,8 @@ static char *title_room;
 static size_t title_size;	/* of argv and environment together */
 static size_t title_arguments;	/* of argv alone */
 
-/* The environment's copy; setenv() may replace the array, and then nothing
- * else would hold the strings. */
-static char **title_environment;
+/* The copies, never freed: argv and environ point into them. */
+static char **arguments, **environment;
 
 /* Where the run of strings that starts at `from` ends: behind the last one
  * that follows its predecessor directly. */
@@ -34,42 +33,40 @@ strings_end(char **strings, char *from)
 	return from;
 }
 
-/* A copy of the array and its strings, or NULL. */
+/* A copy of the array and its strings, all in one allocation, or NULL. */
 static char **
 strings_copy(char **strings)
 {
-	size_t i, count = 0;
-	char **copy;
+	size_t i, count = 0, length = 0, n;
+	char **copy, *at;
 
-	while (strings[count] != NULL)
-		count++;
-	copy = calloc(count + 1, sizeof(*copy));
+	for (; strings[count] != NULL; count++)
+		length += strlen(strings[count]) + 1;
+	copy = malloc((count + 1) * sizeof(*copy) + length);
 	if (copy == NULL)
 		return NULL;
+	at = (char *)(copy + count + 1);
 	for (i = 0; i < count; i++) {
-		copy[i] = strdup(strings[i]);
-		if (copy[i] == NULL) {
-			while (i > 0)
-				free(copy[--i]);
-			free(copy);
-			return NULL;
-		}
+		n = strlen(strings[i]) + 1;
+		copy[i] = memcpy(at, strings[i], n);
+		at += n;
 	}
+	copy[count] = NULL;
 	return copy;
 }
 
 void
 title_init(int argc, char **argv)
 {
-	char **arguments, *end;
+	char *end;
 	int i;
 
 	if (argc < 1 || title_room != NULL)
 		return;
 	arguments = strings_copy(argv);
-	title_environment = strings_copy(environ);
-	if (arguments == NULL || title_environment == NULL)
-		return;		/* a few strings lost, once; the title stays as it is */
+	environment = strings_copy(environ);
+	if (arguments == NULL || environment == NULL)
+		return;		/* the title stays as it is */
 
 	end = strings_end(argv, argv[0]);
 	title_room = argv[0];
@@ -79,8 +76,7 @@ title_init(int argc, char **argv)
 	/* argv keeps its meaning for whoever holds it. */
 	for (i = 0; i < argc; i++)
 		argv[i] = arguments[i];
-	free(arguments);
-	environ = title_environment;
+	environ = environment;
 #ifdef __GLIBC__
 	/* These point into argv[0]; assert() and error() print them. */
 	program_invocation_short_name = argv[0] +

@@ -158,7 +158,6 @@ zygote_spawn(struct zygote *z)
 			/* They are needed, or will be seen not to be in time. */
 			if (v.workers + d.fork > z->high)
 				z->high = v.workers + d.fork;
-			z->overtime_look_ns = clock_ns();
 		}
 		z->watch = d.watch;
 		z->look_ns = d.look_again_ns > 0 ? clock_ns() + d.look_again_ns : 0;
@@ -238,32 +237,16 @@ tick_replace(struct zygote *z, const struct spawn_view *v)
 	}
 }
 
-void
-zygote_tick(struct zygote *z, uint64_t now)
+/* A part of the peak has passed. */
+static void
+tick_close(struct zygote *z, const struct spawn_view *v)
 {
-	uint64_t part = z->limits.idle_timeout_ns / SPAWN_BUCKETS;
-	unsigned peak, busy;
-	struct spawn_view v;
+	unsigned busy = atomic_load(&z->board->busy);
+	unsigned peak = atomic_exchange(&z->board->peak, busy);
 
-	spawn_look(z, &v);
-	tick_replace(z, &v);
-	if (part < TICK_MIN_NS)
-		part = TICK_MIN_NS;
-	/* An idle server has no ticks. */
-	if (z->tick_ns == 0 && (v.workers > z->limits.min || z->ticks_due > 0 ||
-	    z->setup->config->workers.max_requests > 0))
-		z->tick_ns = now + part;
-	if (z->tick_ns == 0 || now < z->tick_ns)
-		return;
-	z->tick_ns = 0;
-	if (z->ticks_due > 0)
-		z->ticks_due--;
-	tick_mend(z, v.idle);
-
-	busy = atomic_load(&z->board->busy);
-	peak = atomic_exchange(&z->board->peak, busy);
-	if (peak > v.workers + v.leaving)
-		peak = v.workers + v.leaving;
+	tick_mend(z, v->idle);
+	if (peak > v->workers + v->leaving)
+		peak = v->workers + v->leaving;
 	/* Workers that wait for a processor are not needed, however many they are. */
 	if (peak > z->limits.processors + 1)
 		peak = spawn_needed(peak, spawn_on_processor(z, true, (unsigned)z->slot_top),
@@ -272,6 +255,25 @@ zygote_tick(struct zygote *z, uint64_t now)
 		peak = z->high;
 	z->high = 0;
 	spawn_peak_add(&z->peak, peak);
-	tick_let_go(z, spawn_surplus(&z->peak, v.workers, &z->limits));
-	zygote_tick(z, now);	/* sets the next, if one is due */
+	tick_let_go(z, spawn_surplus(&z->peak, v->workers, &z->limits));
+}
+
+void
+zygote_tick(struct zygote *z, uint64_t now)
+{
+	uint64_t part = z->limits.idle_timeout_ns / SPAWN_BUCKETS;
+	struct spawn_view v;
+
+	spawn_look(z, &v);
+	tick_replace(z, &v);
+	if (z->tick_ns != 0 && now >= z->tick_ns) {
+		z->tick_ns = 0;
+		if (z->ticks_due > 0)
+			z->ticks_due--;
+		tick_close(z, &v);
+	}
+	/* A server with no more workers than it keeps has no ticks. */
+	if (z->tick_ns == 0 && (v.workers > z->limits.min || z->ticks_due > 0 ||
+	    z->setup->config->workers.max_requests > 0))
+		z->tick_ns = now + (part > TICK_MIN_NS ? part : TICK_MIN_NS);
 }

@@ -1,0 +1,353 @@
+/*
+ * master_reload.c - generations that load, take over, and die.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "crash.h"
+#include "daemon.h"
+#include "log.h"
+#include "master.h"
+#include "notify.h"
+#include "watch.h"
+
+/* A zygote that loads for longer is given up. */
+#define LOAD_MAX_NS (300ull * SECOND_NS)
+
+/* Zygotes enforce drain themselves and say what they end; after so much more
+ * the master does it. */
+#define DRAIN_GRACE_NS (2ull * SECOND_NS)
+
+/* A zygote that dies: pause before the next, doubling up to RESTART_MAX_S while
+ * they die within STEADY_NS of service. */
+#define RESTART_MAX_S 30u
+#define STEADY_NS (60ull * SECOND_NS)
+
+/* ---------------------------------------------------------- generations */
+
+/* In the new zygote of `self`: what is the master's, or another generation's. */
+static void
+master_in_child(void *context, struct generation *self)
+{
+	struct master *m = context;
+	struct generation *g, *next;
+
+	pidfile_forget(&m->pidfile);
+	watch_free(m->watch);
+	if (m->daemon_fd != -1)
+		close(m->daemon_fd);
+	for (g = m->leaving; g != NULL; g = next) {
+		next = g->next;
+		generation_free(g, &self->listeners, false);
+	}
+	if (m->current != self)
+		generation_free(m->current, &self->listeners, false);
+	if (m->candidate != self)
+		generation_free(m->candidate, &self->listeners, false);
+}
+
+int
+master_start_zygote(struct master *m, struct generation *g)
+{
+	if (generation_start(g, m->numbers + 1, &m->handover, m->terminal_fd,
+	    master_in_child, m) == -1) {
+		master_problem(m, "%s: a zygote cannot be started: %s", g->config->file,
+		    strerror(errno));
+		return -1;
+	}
+	m->numbers++;
+	g->kill_ns = g->started_ns + LOAD_MAX_NS;
+	return 0;
+}
+
+static const struct listeners *
+master_listeners(const struct master *m)
+{
+	return m->current != NULL ? &m->current->listeners : NULL;
+}
+
+static void
+master_reload_failed(void)
+{
+	log_error("reload failed: the configuration loaded before stays in force");
+	notify_send("READY=1");
+}
+
+static void
+master_watch(struct master *m, const struct config *c)
+{
+	const char **paths;
+	size_t n = 0;
+
+	if (!c->reload) {
+		watch_free(m->watch);
+		m->watch = NULL;
+		return;
+	}
+	paths = calloc(c->file_count + c->servlet_count + 1, sizeof(*paths));
+	if (paths == NULL)
+		return;
+	for (size_t i = 0; i < c->file_count; i++)
+		paths[n++] = c->files[i];
+	/* "pkg.module:name" is no file; nothing ever appears there. */
+	for (size_t i = 0; i < c->servlet_count; i++)
+		if (c->servlets[i].servlet.path[0] == '/')
+			paths[n++] = c->servlets[i].servlet.path;
+	if (m->watch == NULL)
+		m->watch = watch_new();
+	if (m->watch == NULL || watch_files(m->watch, paths, n) == -1)
+		log_error("files cannot be watched: %s", strerror(errno));
+	free((void *)paths);
+}
+
+int
+master_load(struct master *m, struct config *config)
+{
+	char error[1024];
+
+	master_watch(m, config);
+	m->candidate = generation_new(config, master_listeners(m), error, sizeof(error));
+	if (m->candidate == NULL) {
+		master_problem(m, "%s", error);
+		return -1;
+	}
+	/* From here on problems are the error log's, where there is one. */
+	if (m->current == NULL)
+		master_use_log(m, m->candidate->logs.error_fd);
+	if (master_start_zygote(m, m->candidate) == -1) {
+		generation_free(m->candidate, master_listeners(m), true);
+		m->candidate = NULL;
+		return -1;
+	}
+	return 0;
+}
+
+static void
+master_log_lines(char *text)
+{
+	char *line, *rest = text;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line != '\0')
+			log_error("%s", line);
+}
+
+void
+master_reload(struct master *m)
+{
+	struct config *config;
+	char *errors = NULL;
+
+	if (m->candidate != NULL || m->current == NULL) {
+		m->reload_wanted = true;
+		return;
+	}
+	m->reload_wanted = false;
+	log_info("reloading %s", m->current->config->file);
+	notify_send("RELOADING=1\nMONOTONIC_USEC=%llu",
+	    (unsigned long long)(clock_ns() / 1000u));
+	config = config_load(m->current->config->file, &errors);
+	if (config == NULL)
+		master_log_lines(errors);
+	free(errors);
+	if (config == NULL || master_load(m, config) == -1)
+		master_reload_failed();
+}
+
+static void
+log_listeners(const struct listeners *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		const struct config_listen *c = l->at[i].listen;
+
+		if (c->family == LISTEN_UNIX)
+			log_info("listening on unix:%s", c->host);
+		else if (c->family == LISTEN_INET6)
+			log_info("listening on http://[%s]:%u/", c->host, c->port);
+		else
+			log_info("listening on http://%s:%u/", c->host, c->port);
+	}
+}
+
+static void
+master_write_pidfile(struct master *m, const struct config *c)
+{
+	if (m->pidfile.path != NULL && c->pidfile != NULL &&
+	    strcmp(m->pidfile.path, c->pidfile) == 0)
+		return;
+	pidfile_close(&m->pidfile);
+	if (pidfile_open(&m->pidfile, c->pidfile) == -1)
+		log_error("pidfile \"%s\" cannot be written: %s", c->pidfile,
+		    errno == EEXIST ? "a running server holds it" : strerror(errno));
+}
+
+/* The first generation serves: who started us may go. */
+static void
+master_started(struct master *m)
+{
+	if (m->terminal_fd != -1)
+		close(m->terminal_fd);
+	m->terminal_fd = -1;
+	if (m->daemon_fd != -1)
+		daemon_ready(m->daemon_fd);
+	m->daemon_fd = -1;
+}
+
+void
+master_let_go(struct generation *g, enum control_message how)
+{
+	uint32_t drain_ms = g->config->timeouts.drain;
+
+	g->state = GENERATION_LEAVING;
+	if (control_send(g->control_fd, how, NULL, 0) == -1)
+		generation_kill(g);
+	if (drain_ms > 0)
+		g->kill_ns = clock_ns() + (uint64_t)drain_ms * 1000000u + DRAIN_GRACE_NS;
+}
+
+/* The candidate takes over from the current generation. */
+static void
+master_promote(struct master *m)
+{
+	struct generation *old = m->current, *new = m->candidate;
+
+	m->candidate = NULL;
+	m->current = new;
+	master_use_log(m, new->logs.error_fd);
+	log_listeners(&new->listeners);
+	master_write_pidfile(m, new->config);
+	log_info("generation %u serves %zu %s", new->number, new->config->servlet_count,
+	    new->config->servlet_count == 1 ? "servlet" : "servlets");
+	notify_send("READY=1\nMAINPID=%ld\nSTATUS=generation %u", (long)getpid(), new->number);
+	if (old == NULL) {
+		master_started(m);
+		return;
+	}
+	/* Its zygote keeps its own copies until it has been told. */
+	if (old->state == GENERATION_SERVING)
+		master_let_go(old, CONTROL_LEAVE);
+	else
+		generation_kill(old);
+	listeners_close(&old->listeners, &new->listeners, true);
+	if (old->pid == 0) {
+		generation_free(old, &new->listeners, false);
+		return;
+	}
+	old->state = GENERATION_LEAVING;
+	old->next = m->leaving;
+	m->leaving = old;
+}
+
+void
+master_ready(struct master *m, struct generation *g)
+{
+	g->state = GENERATION_SERVING;
+	g->kill_ns = 0;
+	g->served_ns = clock_ns();
+	if (g == m->candidate)
+		master_promote(m);
+	else
+		log_info("generation %u serves in place of the one that died", g->number);
+}
+
+/* ------------------------------------------------------- zygotes that die */
+
+/* The generation that serves has lost its zygote. */
+static void
+master_lost_current(struct master *m, int status)
+{
+	struct generation *g = m->current;
+	char text[1024];
+	unsigned pause = 0;
+
+	if (g->served_ns == 0 && generation_failure(g, status, text, sizeof(text)) != 0)
+		log_error("%s", text);
+	if (g->served_ns != 0 && WIFSIGNALED(status))
+		log_error("the zygote of generation %u died of %s", g->number,
+		    crash_signal_name(WTERMSIG(status)));
+	else if (g->served_ns != 0)
+		log_error("the zygote of generation %u exited with status %d", g->number,
+		    WEXITSTATUS(status));
+	if (g->served_ns != 0 && clock_ns() - g->served_ns > STEADY_NS)
+		g->restarts = 0;
+	/* 0, 1, 2, 4, ... seconds. */
+	if (g->restarts > 0)
+		pause = g->restarts > 5 ? RESTART_MAX_S : 1u << (g->restarts - 1);
+	g->restarts++;
+	generation_ended(g);
+	g->state = GENERATION_WAITING;
+	g->restart_ns = clock_ns() + (uint64_t)pause * SECOND_NS;
+	if (pause > 0)
+		log_error("the next zygote starts in %u s", pause);
+}
+
+static void
+master_lost_candidate(struct master *m, int status)
+{
+	struct generation *g = m->candidate;
+	char text[1024];
+
+	if (!m->stopping && generation_failure(g, status, text, sizeof(text)) != 0)
+		master_problem(m, "%s", text);
+	generation_ended(g);
+	m->candidate = NULL;
+	generation_free(g, master_listeners(m), true);
+	if (m->stopping)
+		return;
+	if (m->current != NULL)
+		master_reload_failed();
+	else
+		m->status = 1;
+}
+
+void
+master_lost(struct master *m, pid_t pid, int status)
+{
+	if (m->candidate != NULL && m->candidate->pid == pid) {
+		master_lost_candidate(m, status);
+		return;
+	}
+	if (m->current != NULL && m->current->pid == pid) {
+		if (!m->stopping) {
+			master_lost_current(m, status);
+			return;
+		}
+		generation_ended(m->current);
+		generation_free(m->current, NULL, true);
+		m->current = NULL;
+		return;
+	}
+	for (struct generation **g = &m->leaving; *g != NULL; g = &(*g)->next) {
+		struct generation *gone = *g;
+
+		if (gone->pid != pid)
+			continue;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			log_info("generation %u has left", gone->number);
+		else if (!m->stopping)
+			log_error("generation %u ended before it had left", gone->number);
+		*g = gone->next;
+		generation_ended(gone);
+		generation_free(gone, master_listeners(m), false);
+		return;
+	}
+}
+
+bool
+master_knows(const struct master *m, pid_t pid)
+{
+	if ((m->candidate != NULL && m->candidate->pid == pid) ||
+	    (m->current != NULL && m->current->pid == pid))
+		return true;
+	for (const struct generation *g = m->leaving; g != NULL; g = g->next)
+		if (g->pid == pid)
+			return true;
+	return false;
+}
