@@ -1,77 +1,310 @@
-/* check.c - see check.h. */
+/*
+ * check.c - modserver -t: is this configuration good?
+ *
+ * The throwaway process sends each problem through a pipe, ended by a NUL, and
+ * keeps in shared memory what it is loading.
+ */
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "board.h"
 #include "check.h"
-#include "config.h"
+#include "clock.h"
 #include "crash.h"
 #include "log.h"
+#include "module_load.h"
+#include "privilege.h"
 #include "program.h"
+#include "signals.h"
 
-#define LOAD_SECONDS 60		/* a servlet that takes longer to load hangs */
+/* All loading of one try. */
+#define CHECK_MAX_MS 60000u
+
+#define PROBLEMS_MAX (1024 * 1024)	/* octets of problems that are kept */
+
+struct check {
+	struct config config;		/* a copy, without what has crashed */
+	_Atomic uint32_t *loading;
+	char *problems;			/* those printed so far, each ended by a NUL */
+	size_t length, printed;
+	unsigned count;
+};
 
 static void
-check_report(void *context, const char *text)
+check_problem(struct check *k, const char *text)
 {
-	(void)context;
+	size_t size = strlen(text) + 1;
+
+	/* A second try meets the first one's problems again. */
+	for (size_t at = 0; at < k->length; at += strlen(k->problems + at) + 1)
+		if (strcmp(k->problems + at, text) == 0)
+			return;
+	k->count++;
 	fprintf(stderr, "%s\n", text);
+	if (size > PROBLEMS_MAX - k->length)
+		return;
+	memcpy(k->problems + k->length, text, size);
+	k->length += size;
 }
+
+/* ------------------------------------------------ the throwaway process */
 
 static void
-check_death(const struct config *config, uint32_t loading, int status)
+child_report(void *context, const char *text)
 {
-	struct config_place place = { config->file, 0 };
-	const char *kind = "servlet", *name = "";
-	int number = WTERMSIG(status);
+	int fd = *(int *)context;
+	size_t left = strlen(text) + 1;
 
-	program_loading_what(config, loading, &place, &kind, &name);
-	if (number == SIGALRM)
-		fprintf(stderr, "%s:%d: %s %s was still loading after %d seconds\n",
-		    place.file, place.line, kind, name, LOAD_SECONDS);
-	else
-		fprintf(stderr, "%s:%d: %s %s crashed while loading: %s\n", place.file,
-		    place.line, kind, name, crash_signal_name(number));
+	while (left > 0) {
+		ssize_t n = write(fd, text, left);
+
+		if (n == -1 && errno != EINTR)
+			_exit(1);
+		if (n > 0) {
+			text += n;
+			left -= (size_t)n;
+		}
+	}
 }
 
-int
-check_run(const char *config_path)
+static _Noreturn void
+child(struct check *k, int fd)
 {
-	struct config *config;
-	struct board *board;
-	char *errors;
-	int status, failed = 1;
+	char error[256];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (null != -1)
+		dup2(null, STDIN_FILENO);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	signals_child();
+	if (privilege_drop(&k->config, error, sizeof(error)) == -1)
+		child_report(&fd, error);
+	else
+		programs_check(&k->config, k->loading, child_report, &fd);
+	fflush(NULL);
+	_exit(0);
+}
+
+/* ---------------------------------------------------------- its watcher */
+
+/* Prints what arrives until the end, or until time is up (-1). */
+static int
+check_read(struct check *k, int fd)
+{
+	static char text[65536];
+	uint64_t end = clock_ms() + CHECK_MAX_MS;
+	size_t length = 0;
+
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		uint64_t now = clock_ms();
+		ssize_t n;
+		char *nul;
+
+		if (now >= end)
+			return -1;
+		if (poll(&p, 1, (int)(end - now)) <= 0)
+			continue;
+		n = read(fd, text + length, sizeof(text) - 1 - length);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return 0;
+		length += (size_t)n;
+		while ((nul = memchr(text, '\0', length)) != NULL) {
+			check_problem(k, text);
+			length -= (size_t)(nul + 1 - text);
+			memmove(text, nul + 1, length);
+		}
+		if (length == sizeof(text) - 1)
+			length = 0;	/* no problem is that long */
+	}
+}
+
+/* Leaves what was being loaded out of the next try.  False: there is none. */
+static bool
+check_leave_out(struct check *k, const char *kind, const char *name, int line)
+{
+	struct config_servlet *at = k->config.servlets;
+
+	if (strcmp(kind, "servlet") != 0)
+		return false;
+	for (size_t i = 0; i < k->config.servlet_count; i++) {
+		if (at[i].text != name || at[i].place.line != line)
+			continue;
+		memmove(&at[i], &at[i + 1], (k->config.servlet_count - i - 1) * sizeof(at[0]));
+		k->config.servlet_count--;
+		return true;
+	}
+	return false;
+}
+
+/* The process has ended.  Whether another try makes sense. */
+static bool
+check_ended(struct check *k, int status, bool late)
+{
+	struct config_place place;
+	const char *kind, *name;
+	char text[1024], how[96];
+
+	if (!late && WIFEXITED(status) && atomic_load(k->loading) == 0)
+		return false;
+	if (late)
+		snprintf(how, sizeof(how), "does not come to an end in %u s of loading",
+		    CHECK_MAX_MS / 1000);
+	else if (WIFSIGNALED(status))
+		snprintf(how, sizeof(how), "crashed while loading: %s",
+		    crash_signal_name(WTERMSIG(status)));
+	else
+		snprintf(how, sizeof(how), "called exit(%d) while loading", WEXITSTATUS(status));
+	if (!program_loading_what(&k->config, atomic_load(k->loading), &place, &kind, &name)) {
+		snprintf(text, sizeof(text), "%s: the process that loads %s", k->config.file, how);
+		check_problem(k, text);
+		return false;
+	}
+	if (strcmp(kind, "servlet") == 0)
+		snprintf(text, sizeof(text), "%s:%d: %s %s", place.file, place.line, name, how);
+	else
+		snprintf(text, sizeof(text), "%s:%d: %s %s %s", place.file, place.line, kind,
+		    name, how);
+	check_problem(k, text);
+	return check_leave_out(k, kind, name, place.line);
+}
+
+/* One try.  Returns whether another one makes sense. */
+static bool
+check_try(struct check *k)
+{
+	int fds[2], status = 0, late;
 	pid_t pid;
 
-	config = config_load(config_path, &errors);
-	if (config == NULL) {
-		fputs(errors == NULL ? "out of memory\n" : errors, stderr);
-		free(errors);
-		return 1;
-	}
-	board = board_new(1);
-	fflush(NULL);
-	pid = board == NULL ? -1 : fork();
+	if (pipe(fds) == -1)
+		goto fail;
+	fcntl(fds[0], F_SETFD, FD_CLOEXEC);
+	fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+	atomic_store(k->loading, 0);
+	pid = fork();
 	if (pid == 0) {
-		log_open(STDERR_FILENO, "check");
-		alarm(LOAD_SECONDS);
-		status = programs_check(config, &board->loading, check_report, NULL) > 0;
-		fflush(NULL);
-		_exit(status);
+		close(fds[0]);
+		child(k, fds[1]);
 	}
-	if (pid == -1 || waitpid(pid, &status, 0) == -1)
-		perror("modserver -t");
-	else if (WIFSIGNALED(status))
-		check_death(config, atomic_load(&board->loading), status);
-	else
-		failed = WEXITSTATUS(status) != 0;
-	if (!failed)
-		printf("%s: the configuration is fine, %zu servlet%s loaded\n", config_path,
-		    config->servlet_count, config->servlet_count == 1 ? "" : "s");
-	board_free(board);
-	config_free(config);
-	return failed;
+	close(fds[1]);
+	if (pid == -1) {
+		close(fds[0]);
+		goto fail;
+	}
+	late = check_read(k, fds[0]);
+	if (late != 0) {
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL);
+	}
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	close(fds[0]);
+	return check_ended(k, status, late != 0);
+
+fail:
+	fprintf(stderr, "%s: cannot be checked: %s\n", k->config.file, strerror(errno));
+	k->count++;
+	return false;
+}
+
+unsigned
+check_programs(const struct config *config)
+{
+	size_t size = config->servlet_count * sizeof(config->servlets[0]);
+	struct check k = { .config = *config };
+
+	k.config.servlets = malloc(size + 1);
+	k.problems = malloc(PROBLEMS_MAX);
+	k.loading = mmap(NULL, sizeof(*k.loading), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (k.config.servlets == NULL || k.problems == NULL || k.loading == MAP_FAILED) {
+		fprintf(stderr, "%s: cannot be checked: out of memory\n", config->file);
+		k.count = 1;
+	} else {
+		if (size > 0)
+			memcpy(k.config.servlets, config->servlets, size);
+		while (check_try(&k))
+			;
+	}
+	free(k.config.servlets);
+	free(k.problems);
+	if (k.loading != MAP_FAILED)
+		munmap((void *)k.loading, sizeof(*k.loading));
+	return k.count;
+}
+
+/* -------------------------------------------------------------- modules */
+
+/* In a process of its own: a runtime that is broken must not end the list. */
+static void
+list_module(const char *name, const char *path)
+{
+	char error[MODULE_ERROR_MAX] = "";
+	const struct module *m;
+	const char *version = NULL;
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		m = module_load(name, error);
+		if (m != NULL && m->start != NULL && m->start(NULL, 0, error) != 0)
+			m = NULL;
+		if (m != NULL && m->version != NULL)
+			version = m->version();
+		if (m == NULL)
+			printf("  %-8s %s: unusable: %s\n", name, path, error);
+		else
+			printf("  %-8s %s%s%s\n", name, path, version != NULL ? ": " : "",
+			    version != NULL ? version : "");
+		fflush(stdout);
+		_exit(0);
+	}
+	if (pid != -1 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status))
+		printf("  %-8s %s: unusable: crashed: %s\n", name, path,
+		    crash_signal_name(WTERMSIG(status)));
+}
+
+void
+check_list_modules(void)
+{
+	const char *const *directory = module_directories();
+
+	for (; *directory != NULL; directory++) {
+		struct dirent **names;
+		int count = scandir(*directory, &names, NULL, alphasort);
+
+		for (int i = 0; i < count; i++) {
+			char path[MODULE_PATH_MAX], name[256];
+			size_t length = strlen(names[i]->d_name);
+
+			if (length > 3 && length < sizeof(name) &&
+			    strcmp(names[i]->d_name + length - 3, ".so") == 0) {
+				memcpy(name, names[i]->d_name, length - 3);
+				name[length - 3] = '\0';
+				/* Of two with one name the first is loaded. */
+				if (module_find(name, path) == 0 && strncmp(path, *directory,
+				    strlen(*directory)) == 0)
+					list_module(name, path);
+			}
+			free(names[i]);
+		}
+		if (count >= 0)
+			free(names);
+	}
 }

@@ -1,11 +1,18 @@
 /*
- * check.h - `modserver -t`: reads a configuration and loads everything it
- * names, in a throwaway process.
+ * check.h - modserver -t: is this configuration good?
  */
 #ifndef CHECK_H
 #define CHECK_H
 
-/* Prints every problem as FILE:LINE: what is wrong.  0: none, 1. */
-int check_run(const char *config_path);
+#include "config.h"
+
+/* Loads every module and servlet of the configuration in a throwaway process
+ * and prints every problem on standard error.  What crashes or hangs while
+ * loading is reported and left out of a next try, so that the rest is checked
+ * too.  Returns the number of problems. */
+unsigned check_programs(const struct config *config);
+
+/* What modserver -V prints of the modules that are installed. */
+void check_list_modules(void);
 
 #endif

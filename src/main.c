@@ -1,6 +1,8 @@
-/* main.c - the command line. */
-#include <dirent.h>
+/*
+ * main.c - the command line.
+ */
 #include <lua.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,76 +16,105 @@
 #include "title.h"
 #include "version.h"
 
-static const char usage[] =
-	"usage: modserver CONFIG        serve in the foreground\n"
-	"       modserver -d CONFIG     serve as a daemon\n"
-	"       modserver -t CONFIG     check the configuration and load everything it names\n"
-	"       modserver -v | -V | -h  version | build options and modules | this text\n"
-	"\n"
-	"CONFIG is described in modserver.conf(5), signals and the rest in modserver(8).\n";
+static void
+print_usage(FILE *out)
+{
+	fputs("usage: modserver [-d | -t] CONFIG\n"
+	    "       modserver -v | -V | -h\n", out);
+}
 
 static void
-list_modules(void)
+print_help(void)
 {
-	const char *const *at;
-	struct dirent *entry;
-	DIR *directory;
-
-	for (at = module_directories(); *at != NULL; at++) {
-		directory = opendir(*at);
-		if (directory == NULL)
-			continue;
-		while ((entry = readdir(directory)) != NULL) {
-			size_t length = strlen(entry->d_name);
-
-			if (length > 3 && strcmp(entry->d_name + length - 3, ".so") == 0)
-				printf("module   %.*s (%s/%s)\n", (int)length - 3, entry->d_name,
-				    *at, entry->d_name);
-		}
-		closedir(directory);
-	}
+	print_usage(stdout);
+	puts("\nServes the servlets that CONFIG names; `modserver config.conf` in the foreground.\n"
+	    "\n"
+	    "  -d   run as a daemon\n"
+	    "  -t   check the configuration and load every servlet, then exit: 0 good, 1 not\n"
+	    "  -v   version\n"
+	    "  -V   version, build options and modules\n"
+	    "  -h   this help\n"
+	    "\n"
+	    "Signals: HUP reload, TERM and QUIT stop when what was accepted is finished,\n"
+	    "INT stop now, USR1 reopen the logs.\n"
+	    "\n"
+	    "Manual: modserver(8), modserver.conf(5), modserver(3).");
 }
 
 static void
 print_build(void)
 {
+	const char *const *directory = module_directories();
+
 	printf("modserver %s\n", MODSERVER_VERSION);
-	printf("poller   %s\n", poller_name);
-	printf("parser   http-parser 2.9.4, strict\n");
-	printf("language %s (configuration)\n", LUA_RELEASE);
-	printf("compiler %s\n", __VERSION__);
-	list_modules();
+	printf("module ABI: %u\n", MODULE_ABI);
+#ifdef __VERSION__
+	printf("compiler: %s\n", __VERSION__);
+#endif
+	printf("poller: %s\n", poller_name);
+	puts("parser: http-parser 2.9.4, strict");
+	puts("configuration: " LUA_RELEASE);
+	fputs("module directories:", stdout);
+	for (; *directory != NULL; directory++)
+		printf(" %s", *directory);
+	puts("\nmodules:");
+	check_list_modules();
+}
+
+/* Reads the configuration; prints its mistakes.  NULL if there was one. */
+static struct config *
+load(const char *path)
+{
+	char *errors = NULL;
+	struct config *config = config_load(path, &errors);
+
+	if (config == NULL)
+		fputs(errors != NULL ? errors : "out of memory\n", stderr);
+	free(errors);
+	return config;
 }
 
 static int
-serve(const char *path, bool daemonize)
+check(const char *path)
 {
-	struct config *config;
-	char *errors;
+	struct config *config = load(path);
+	unsigned problems;
 
-	config = config_load(path, &errors);
-	if (config == NULL) {
-		fputs(errors == NULL ? "out of memory\n" : errors, stderr);
-		free(errors);
+	if (config == NULL)
 		return 1;
-	}
-	return master_run(config, path, daemonize);
+	problems = check_programs(config);
+	if (problems == 0)
+		printf("%s: configuration ok\n", path);
+	config_free(config);
+	return problems == 0 ? 0 : 1;
+}
+
+static int
+usage_error(const char *what)
+{
+	fprintf(stderr, "modserver: %s\n", what);
+	print_usage(stderr);
+	return 1;
 }
 
 int
 main(int argc, char **argv)
 {
-	bool check = false, daemonize = false;
+	bool daemon = false, test = false;
+	struct config *config;
 	int option;
 
 	title_init(argc, argv);
-	while ((option = getopt(argc, argv, "dtvVh")) != -1) {
+	opterr = 0;
+	while ((option = getopt(argc, argv, "+:dtvVh")) != -1) {
+		char text[64];
+
 		switch (option) {
 		case 'd':
-			daemonize = true;
+			daemon = true;
 			break;
 		case 't':
-			check = true;
+			test = true;
 			break;
 		case 'v':
 			printf("modserver %s\n", MODSERVER_VERSION);
@@ -92,16 +123,21 @@ main(int argc, char **argv)
 			print_build();
 			return 0;
 		case 'h':
-			fputs(usage, stdout);
+			print_help();
 			return 0;
 		default:
-			fputs(usage, stderr);
-			return 1;
+			snprintf(text, sizeof(text), "unknown option -%c", optopt);
+			return usage_error(text);
 		}
 	}
-	if (optind != argc - 1 || (check && daemonize)) {
-		fputs(usage, stderr);
-		return 1;
-	}
-	return check ? check_run(argv[optind]) : serve(argv[optind], daemonize);
+	if (optind == argc)
+		return usage_error("which configuration file?");
+	if (optind + 1 < argc)
+		return usage_error("one configuration file, please");
+	if (daemon && test)
+		return usage_error("-d and -t do not go together");
+	if (test)
+		return check(argv[optind]);
+	config = load(argv[optind]);
+	return config != NULL ? master_run(config, argv[optind], daemon) : 1;
 }

@@ -39,6 +39,9 @@ master_in_child(void *context, struct generation *self)
 	struct master *m = context;
 	struct generation *g, *next;
 
+	log_open(self->logs.error_fd, "zygote");
+	if (m->log_fd != -1)
+		close(m->log_fd);
 	pidfile_forget(&m->pidfile);
 	watch_free(m->watch);
 	if (m->daemon_fd != -1)

@@ -12,7 +12,7 @@
 
 #include "../module/module.h"
 
-#define MODULE_PATH_MAX 4096
+#define MODULE_PATH_MAX 2048
 
 /* Directories that are searched, in order; NULL at the end. */
 const char *const *module_directories(void);
