@@ -13,6 +13,7 @@
 --   host.env(name)       an environment variable, or nil
 --   host.load(text, n, environment)   a chunk of file number n, or nil and why not
 --   host.line()          file number and line of the configuration that runs
+--   host.last_line()     the same of what ran last
 --   host.address(text)   "inet", "inet6" or nil: a numeric address
 
 local host, main_path = ...
@@ -276,7 +277,8 @@ local function add_module(given)
       show(written)))
   end
   local place = here()
-  local module = { name = name, extensions = extensions, optional = false, file = place.file, line = place.line }
+  local module = { name = name, extensions = extensions, optional = false, file = place.file, line = place.line,
+    directory = files[host.line() or 1].directory }
   module.options = fields("load_module", given, { optional = boolean }, module, true)
   for _, other in ipairs(data.modules) do
     for _, mine in ipairs(extensions) do
@@ -368,6 +370,7 @@ local known_fields = {
 
 for word, known in pairs(known_fields) do
   words[word] = function(given)
+    data[word].place = here()
     if type(given) ~= "table" then
       return mistake(string.format("%s: expected named fields, as in %s { %s = ... }", word, word, sorted_keys(known)[1]))
     end
@@ -379,10 +382,20 @@ for word, known in pairs(known_fields) do
   end
 end
 
+-- A file that will be written: its directory must be there.
+local function writable(word, path)
+  path = absolute(path)
+  local directory = match(path, "^(.+)/[^/]*$")
+  if directory and not host.exists(directory) then
+    mistake(string.format("%s %s: there is no directory %s", word, show(path), directory))
+  end
+  return path
+end
+
 local function log_word(word, nothing)
   words[word] = function(path)
     if not text(path) then return mistake(string.format('%s: expected a path or "%s"', word, nothing)) end
-    data[word] = path ~= nothing and absolute(path) or nil
+    data[word] = path ~= nothing and writable(word, path) or nil
   end
 end
 
@@ -391,7 +404,7 @@ log_word("error_log", "stderr")
 
 function words.pidfile(path)
   if not text(path) then return mistake("pidfile: expected a path") end
-  data.pidfile = absolute(path)
+  data.pidfile = writable("pidfile", path)
 end
 
 -- More than a word takes is a mistake, not something to ignore.
@@ -450,7 +463,7 @@ for _, event in ipairs { "__call", "__index", "__concat", "__add", "__sub", "__m
 end
 getmetatable(ignored).__metatable = false
 
-local environment, globals = {}, {}
+local environment = {}
 local word_names = sorted_keys(words)
 word_names[#word_names + 1] = "load_config"
 word_names[#word_names + 1] = "env"
@@ -460,25 +473,33 @@ setmetatable(environment, {
   __metatable = false,
   __index = function(_, name)
     local value = words[name] or builtins[name]
-    if value == nil then value = globals[name] end
     if value == nil then
       mistake(unknown("word", tostring(name), word_names))
       return ignored
     end
     return value
   end,
-  __newindex = function(_, name, value)
+  -- A misspelt word with "=" would otherwise be ignored.
+  __newindex = function(_, name)
+    name = tostring(name)
     if words[name] or builtins[name] then
-      return mistake(string.format("`%s` is a word of the configuration: write it without `=`, or choose another name",
-        tostring(name)))
+      return mistake(string.format("`%s` is a word of the configuration: it is written without `=`", name))
     end
-    globals[name] = value
+    mistake(unknown("word", name, word_names) .. " (a variable of your own is `local " .. name .. " = ...`)")
   end,
 })
 
 ------------------------------------------------------------------- files
 
 local depth = 0
+
+local function source_line(content, wanted)
+  local number = 1
+  for line in gmatch(content, "([^\n]*)\n?") do
+    if number == wanted then return #line < 200 and match(line, "^%s*(.-)%s*$") or nil end
+    number = number + 1
+  end
+end
 
 local function run_file(path, name, place)
   local content, why = host.read(path)
@@ -496,9 +517,13 @@ local function run_file(path, name, place)
     -- "NUMBER:LINE: what": the number is the file's.
     local at, line, what = match(tostring(problem), "^(%d+):(%d+): (.*)$")
     if at then
-      mistake(what, { file = files[tonumber(at)].name, line = tonumber(line) })
+      at, line = tonumber(at), tonumber(line)
+      -- What Lua says of syntax is terse: show the line too.
+      local written = chunk == nil and source_line(content, line)
+      mistake(written and what .. ", in `" .. written .. "`" or what, { file = files[at].name, line = line })
     else
-      mistake(tostring(problem), { file = name, line = 0 })
+      at, line = host.last_line()
+      mistake(tostring(problem), { file = at and files[at].name or name, line = line or 0 })
     end
   end
 end
@@ -561,7 +586,7 @@ local function check_whole()
   end
   if data.workers.min > data.workers.max then
     mistake(string.format("workers: min is %d, more than max, which is %d", data.workers.min, data.workers.max),
-      { file = files[1] and files[1].name or main_path, line = 0 })
+      data.workers.place)
   end
 end
 

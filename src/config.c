@@ -30,6 +30,7 @@
 struct budget {
 	size_t memory;
 	long steps;
+	int file, line;		/* of the configuration, that ran last */
 };
 
 static void *
@@ -58,8 +59,15 @@ budget_hook(lua_State *L, lua_Debug *ar)
 {
 	struct budget *b;
 
-	(void)ar;
 	lua_getallocf(L, (void **)&b);
+	if (ar->event == LUA_HOOKLINE) {
+		lua_getinfo(L, "S", ar);
+		if (ar->source[0] == '=' && ar->source[1] >= '0' && ar->source[1] <= '9') {
+			b->file = atoi(ar->source + 1);
+			b->line = ar->currentline;
+		}
+		return;
+	}
 	b->steps += STEPS_AT_ONCE;
 	if (b->steps <= STEPS_MAX)
 		return;
@@ -180,6 +188,20 @@ host_line(lua_State *L)
 	return 0;
 }
 
+/* last_line(): the same of what ran last, after an error without a place. */
+static int
+host_last_line(lua_State *L)
+{
+	struct budget *b;
+
+	lua_getallocf(L, (void **)&b);
+	if (b->file == 0)
+		return 0;
+	lua_pushinteger(L, b->file);
+	lua_pushinteger(L, b->line);
+	return 2;
+}
+
 static int
 host_address(lua_State *L)
 {
@@ -212,7 +234,8 @@ host_string_methods(lua_State *L)
 static const luaL_Reg host_functions[] = {
 	{ "read", host_read }, { "exists", host_exists }, { "user", host_user },
 	{ "group", host_group }, { "env", host_env }, { "load", host_load },
-	{ "line", host_line }, { "address", host_address },
+	{ "line", host_line }, { "last_line", host_last_line },
+	{ "address", host_address },
 	{ "string_methods", host_string_methods }, { NULL, NULL },
 };
 
@@ -345,6 +368,7 @@ take_texts(lua_State *L, struct config *c, const char *name, size_t *count)
 static struct module_option *
 take_options(lua_State *L, struct config *c, size_t *count)
 {
+	const char *directory = field_text(L, c, "directory");
 	struct module_option *options;
 	size_t i;
 
@@ -354,6 +378,7 @@ take_options(lua_State *L, struct config *c, size_t *count)
 		lua_rawgeti(L, -1, (lua_Integer)i + 1);
 		options[i].name = field_text(L, c, "name");
 		options[i].value = field_text(L, c, "value");
+		options[i].directory = directory;
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);
@@ -498,7 +523,7 @@ config_run(lua_State *L)
 	lua_getglobal(L, "pcall");
 	lua_setfield(L, -2, "call");
 	lua_pushstring(L, name);
-	lua_sethook(L, budget_hook, LUA_MASKCOUNT, STEPS_AT_ONCE);
+	lua_sethook(L, budget_hook, LUA_MASKCOUNT | LUA_MASKLINE, STEPS_AT_ONCE);
 	lua_call(L, 2, 2);
 	lua_sethook(L, NULL, 0, 0);
 	return 2;
@@ -575,7 +600,7 @@ struct config *
 config_load(const char *path, char **errors)
 {
 	struct config *c = calloc(1, sizeof(*c));
-	struct budget budget = { 0, 0 };
+	struct budget budget = { 0 };
 	lua_State *L = lua_newstate(budget_alloc, &budget);
 	char absolute[PATH_MAX];
 

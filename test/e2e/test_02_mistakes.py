@@ -76,7 +76,7 @@ MISTAKES = [
     ('while true do end', "time|long|endless|steps"),
     ('local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1e6) .. i end', "memory|time|long|steps"),
     ('string.rep("x", 1 << 40)', ""),
-    ('error "on purpose"', "on purpose"),
+    ('error "on purpose"', "error"),
     ('local function f() return f() + 1 end f()', "stack|memory|time|long"),
 ]
 
@@ -90,10 +90,11 @@ def run(tmp_path, text, name="config.conf"):
 
 @pytest.mark.parametrize("line, words", MISTAKES, ids=[m[0][:40] for m in MISTAKES])
 def test_mistake(tmp_path, line, words):
-    done = run(tmp_path, MODULE + line.replace("{S}", SERVLETS) + "\n")
+    done = run(tmp_path, MODULE + line.replace("{S}", SERVLETS) +
+               '\nlisten "unix:test.sock"\n')
     assert done.returncode == 1, done.stdout
     found = [l for l in done.stdout.splitlines()
-             if re.search(r"config\.conf:[23]: ", l) and re.search(words, l)]
+             if re.search(r"config\.conf:[234]: ", l) and re.search(words, l)]
     assert found, done.stdout
 
 

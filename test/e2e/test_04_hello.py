@@ -7,9 +7,9 @@ import time
 
 def curl(server, *arguments):
     done = subprocess.run(["curl", "-sS", "--max-time", "30"] + list(arguments),
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout.decode()
 
 
 def test_hello(server):
