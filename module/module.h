@@ -36,6 +36,8 @@ enum module_place {
 struct module_option {
 	const char *name;
 	const char *value;	/* numbers and booleans as text: "1", "true" */
+	const char *directory;	/* of the configuration file that says so, absolute:
+				 * what a path among the options is relative to */
 };
 
 /* What the configuration says of one servlet.  Lives as long as the process. */

@@ -74,12 +74,16 @@ find_program(char *program, char *error)
 
 /* venv's interpreter program into `program`; `own` is ours. */
 static int
-find_venv(const char *venv, const char *own, char *program, char *error)
+find_venv(const struct module_option *option, const char *own, char *program, char *error)
 {
-	char path[PATH_MAX];
+	char venv[PATH_MAX / 2], path[PATH_MAX];
+	int length;
 
-	if (venv[0] != '/')
-		return refuse(error, "venv: \"%s\" is not an absolute path", venv);
+	length = option->value[0] == '/' || option->directory == NULL ?
+	    snprintf(venv, sizeof(venv), "%s", option->value) :
+	    snprintf(venv, sizeof(venv), "%s/%s", option->directory, option->value);
+	if ((size_t)length >= sizeof(venv))
+		return refuse(error, "venv: the path is too long");
 	snprintf(path, sizeof(path), "%s/pyvenv.cfg", venv);
 	if (access(path, R_OK) == -1)
 		return refuse(error, "venv: \"%s\" is no virtual environment (no %s); "
@@ -188,14 +192,14 @@ int
 runtime_start(const struct module_option *options, size_t count, char *error)
 {
 	char own[PATH_MAX], program[PATH_MAX];
-	const char *venv = NULL;
+	const struct module_option *venv = NULL;
 	PyObject *modserver;
 
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(options[i].name, "venv") != 0)
 			return refuse(error, "module python has no option \"%s\"; "
 			    "it has: venv", options[i].name);
-		venv = options[i].value;
+		venv = &options[i];
 	}
 	find_libpython();
 	if (find_program(own, error) == -1)
