@@ -21,7 +21,7 @@ static size_t title_size;	/* of argv and environment together */
 static size_t title_arguments;	/* of argv alone */
 
 /* The copies, never freed: argv and environ point into them. */
-static char **arguments, **environment;
+static char **argv_copy, **environ_copy;
 
 /* Where the run of strings that starts at `from` ends: behind the last one
  * that follows its predecessor directly. */
@@ -63,9 +63,9 @@ title_init(int argc, char **argv)
 
 	if (argc < 1 || title_room != NULL)
 		return;
-	arguments = strings_copy(argv);
-	environment = strings_copy(environ);
-	if (arguments == NULL || environment == NULL)
+	argv_copy = strings_copy(argv);
+	environ_copy = strings_copy(environ);
+	if (argv_copy == NULL || environ_copy == NULL)
 		return;		/* the title stays as it is */
 
 	end = strings_end(argv, argv[0]);
@@ -75,8 +75,8 @@ title_init(int argc, char **argv)
 
 	/* argv keeps its meaning for whoever holds it. */
 	for (i = 0; i < argc; i++)
-		argv[i] = arguments[i];
-	environ = environment;
+		argv[i] = argv_copy[i];
+	environ = environ_copy;
 #ifdef __GLIBC__
 	/* These point into argv[0]; assert() and error() print them. */
 	program_invocation_short_name = argv[0] +

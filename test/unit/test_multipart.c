@@ -226,7 +226,7 @@ near_boundaries_are_content(void **state)
 	/* Also beginning within it, so that each octet is first once. */
 	for (skip = 0; skip < length; skip++) {
 		/* At the very start that one is a delimiter indeed. */
-		if (memcmp(content + skip, "--" B, 2 + strlen(B)) == 0)
+		if (strncmp(content + skip, "--" B, 2 + strlen(B)) == 0)
 			continue;
 		n = m = 0;
 		memcpy(body + n, head, sizeof(head) - 1);
