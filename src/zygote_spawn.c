@@ -192,28 +192,42 @@ tick_mend(struct zygote *z, unsigned idle)
 	z->drift = drift;
 }
 
-/* Lets `count` idle workers go, those with the fewest connections first. */
+/* The worker that can best be spared: an idle one, that with the fewest
+ * connections.  Where processors are short all may be running; then that which
+ * began last, for it runs something short.  NULL: none. */
+static struct zygote_worker *
+tick_choose(struct zygote *z)
+{
+	struct zygote_worker *idle = NULL, *running = NULL;
+	uint32_t fewest = 0;
+	uint64_t latest = 0;
+
+	for (size_t i = z->slot_top; i-- > 0;) {
+		struct slot *s = &z->board->slots[i];
+		uint32_t state = atomic_load(&s->state);
+		uint32_t connections = atomic_load(&s->connections);
+		uint64_t since = atomic_load(&s->since_ns);
+
+		if (z->workers[i].pid == 0 || z->workers[i].leaving)
+			continue;
+		if (state == SLOT_IDLE && (idle == NULL || connections < fewest)) {
+			idle = &z->workers[i];
+			fewest = connections;
+		} else if (state == SLOT_RUNNING && (running == NULL || since > latest)) {
+			running = &z->workers[i];
+			latest = since;
+		}
+	}
+	return idle != NULL ? idle : running;
+}
+
 static void
 tick_let_go(struct zygote *z, unsigned count)
 {
-	while (count-- > 0) {
-		struct zygote_worker *best = NULL;
-		uint32_t fewest = UINT32_MAX;
+	struct zygote_worker *w;
 
-		for (size_t i = z->slot_top; i-- > 0;) {
-			struct slot *s = &z->board->slots[i];
-			uint32_t connections = atomic_load(&s->connections);
-
-			if (z->workers[i].pid == 0 || z->workers[i].leaving ||
-			    atomic_load(&s->state) != SLOT_IDLE || connections >= fewest)
-				continue;
-			best = &z->workers[i];
-			fewest = connections;
-		}
-		if (best == NULL)
-			return;
-		zygote_tell(z, best, CONTROL_LEAVE);
-	}
+	while (count-- > 0 && (w = tick_choose(z)) != NULL)
+		zygote_tell(z, w, CONTROL_LEAVE);
 }
 
 /* Workers that have answered max_requests: the replacement first, where the

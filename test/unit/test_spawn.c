@@ -1,0 +1,651 @@
+/*
+ * test_spawn.c - the fork decision over simulated time: as many workers as
+ * the work needs, soon, and not more.
+ *
+ * The simulation: clients in a closed loop put requests into one queue; idle
+ * workers take from it.  A request uses the processor outside of the servlet
+ * (io), inside of it (cpu), and sleeps in it.  Processors are shared equally by
+ * what wants them; a fork and a worker's start cost processor time too.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "spawn.h"
+
+#define US 1000ull
+#define MS 1000000ull
+#define SECOND 1000000000ull
+#define STEP (20 * US)
+#define WORKERS_MAX 512
+#define CLIENTS_MAX 1024
+
+struct profile {
+	uint64_t io, cpu, sleep;	/* of one request, ns */
+	uint64_t think;			/* of the client, between requests */
+};
+
+enum state { GONE, STARTING, IDLE, RUNNING };
+
+struct worker {
+	enum state state;
+	uint64_t io, cpu, sleep;	/* left of the current request */
+	uint64_t think;
+	uint64_t since;			/* servlet entered */
+	unsigned client;
+	bool busy;			/* has a request, in io or in the servlet */
+	bool leaving;			/* when that is answered */
+};
+
+struct sim {
+	struct spawn_limits limits;
+	struct spawn_state state;
+	struct spawn_peak peak;
+	uint64_t now, look, tick;	/* look, tick: 0 not set */
+	bool watch, asleep;
+	unsigned forks_left;		/* of the batch being forked */
+	uint64_t fork_left;		/* processor time the current fork still needs */
+	unsigned high, board_peak;
+	struct worker workers[WORKERS_MAX];
+	uint64_t ready_at[CLIENTS_MAX];	/* UINT64_MAX: being served */
+	struct profile profile[CLIENTS_MAX];
+	unsigned clients;
+	unsigned queue[CLIENTS_MAX];	/* clients, oldest first */
+	unsigned queued;
+	uint64_t queued_at[CLIENTS_MAX];
+	/* What a test looks at. */
+	unsigned most, batches[64], batch_count;
+	uint64_t done, slowest;
+};
+
+static struct sim *
+sim_new(unsigned min, unsigned max)
+{
+	struct sim *s = test_calloc(1, sizeof(*s));
+
+	s->limits = (struct spawn_limits){ .min = min, .max = max, .processors = 2,
+	    .patience_ns = MS, .idle_timeout_ns = 5 * SECOND };
+	s->now = SECOND;
+	s->look = s->now;
+	return s;
+}
+
+static void
+sim_clients(struct sim *s, unsigned count, struct profile p)
+{
+	for (unsigned i = 0; i < count; i++) {
+		s->profile[s->clients] = p;
+		s->ready_at[s->clients++] = s->now + i * 2 * US;
+	}
+}
+
+/* No new requests from now on. */
+static void
+sim_quiet(struct sim *s)
+{
+	for (unsigned i = 0; i < s->clients; i++)
+		s->profile[i].think = 3600 * SECOND;
+	for (unsigned i = 0; i < s->clients; i++)
+		if (s->ready_at[i] != UINT64_MAX)
+			s->ready_at[i] = UINT64_MAX - 1;
+}
+
+static unsigned
+sim_count(const struct sim *s, enum state state)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		n += s->workers[i].state == state;
+	return n;
+}
+
+static unsigned
+sim_workers(const struct sim *s)
+{
+	return WORKERS_MAX - sim_count(s, GONE);
+}
+
+static unsigned
+sim_staying(const struct sim *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		n += s->workers[i].state != GONE && !s->workers[i].leaving;
+	return n;
+}
+
+static unsigned
+sim_on_processor(const struct sim *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		n += s->workers[i].state == RUNNING && s->workers[i].cpu > 0;
+	return n;
+}
+
+static void
+sim_view(const struct sim *s, struct spawn_view *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->now_ns = s->now;
+	v->youngest_run_ns = UINT64_MAX;
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+		const struct worker *w = &s->workers[i];
+		uint64_t age = s->now - w->since;
+
+		if (w->leaving) {
+			v->leaving += w->state != GONE;
+			continue;
+		}
+		v->workers += w->state != GONE;
+		v->idle += w->state == IDLE;
+		v->starting += w->state == STARTING;
+		if (w->state == RUNNING && age < v->youngest_run_ns)
+			v->youngest_run_ns = age;
+		v->available += w->state == IDLE || w->state == STARTING ||
+		    (w->state == RUNNING && age < s->limits.patience_ns);
+	}
+	v->waiting = s->queued > 0;
+	v->on_processor = sim_on_processor(s);
+}
+
+static void
+sim_look(struct sim *s)
+{
+	struct spawn_view v;
+	struct spawn_decision d;
+
+	sim_view(s, &v);
+	d = spawn_decide(&s->state, &v, &s->limits);
+	if (d.fork > 0) {
+		s->forks_left = d.fork;
+		s->fork_left = 300 * US;
+		if (s->batch_count < 64)
+			s->batches[s->batch_count++] = d.fork;
+		if (v.workers + d.fork > s->high)
+			s->high = v.workers + d.fork;
+	}
+	assert_true(v.workers + d.fork <= s->limits.max);
+	s->watch = d.watch;
+	s->asleep = d.sleep;
+	s->look = d.look_again_ns > 0 ? s->now + d.look_again_ns : 0;
+}
+
+static void
+sim_tick(struct sim *s)
+{
+	unsigned busy = sim_count(s, RUNNING), surplus;
+	unsigned peak = spawn_needed(s->board_peak, sim_on_processor(s), &s->limits);
+
+	s->board_peak = busy;
+	if (s->high > peak)
+		peak = s->high;
+	s->high = 0;
+	spawn_peak_add(&s->peak, peak);
+	surplus = spawn_surplus(&s->peak, sim_staying(s), &s->limits);
+	for (unsigned i = 0; i < WORKERS_MAX && surplus > 0; i++) {
+		if (s->workers[i].state == IDLE && !s->workers[i].busy) {
+			s->workers[i].state = GONE;
+			surplus--;
+		}
+	}
+	for (unsigned i = 0; i < WORKERS_MAX && surplus > 0; i++) {
+		if (s->workers[i].state != GONE && !s->workers[i].leaving) {
+			s->workers[i].leaving = true;
+			surplus--;
+		}
+	}
+}
+
+static void
+sim_zygote(struct sim *s, uint64_t got)
+{
+	if (s->forks_left > 0) {
+		if (s->fork_left > got) {
+			s->fork_left -= got;
+			return;
+		}
+		for (unsigned i = 0; i < WORKERS_MAX; i++) {
+			if (s->workers[i].state == GONE) {
+				memset(&s->workers[i], 0, sizeof(s->workers[i]));
+				s->workers[i].state = STARTING;
+				s->workers[i].io = 700 * US;
+				break;
+			}
+		}
+		s->fork_left = 300 * US;
+		s->forks_left--;
+		/* As spawn_fork() does: the rest of a batch only if work waits. */
+		if (s->queued == 0 && sim_workers(s) >= s->limits.min)
+			s->forks_left = 0;
+		return;
+	}
+	if (s->tick == 0 && sim_workers(s) > s->limits.min)
+		s->tick = s->now + s->limits.idle_timeout_ns / SPAWN_BUCKETS;
+	if (s->tick != 0 && s->now >= s->tick) {
+		s->tick = 0;
+		sim_tick(s);
+		sim_look(s);
+	} else if ((s->look != 0 && s->now >= s->look) || (s->watch && s->queued > 0))
+		sim_look(s);
+}
+
+static void
+sim_take(struct sim *s, struct worker *w)
+{
+	uint64_t waited = s->now - s->queued_at[0];
+	const struct profile *p;
+
+	w->client = s->queue[0];
+	if (waited > s->slowest)
+		s->slowest = waited;
+	s->queued--;
+	memmove(s->queue, s->queue + 1, s->queued * sizeof(s->queue[0]));
+	memmove(s->queued_at, s->queued_at + 1, s->queued * sizeof(s->queued_at[0]));
+	p = &s->profile[w->client];
+	w->io = p->io;
+	w->cpu = p->cpu;
+	w->sleep = p->sleep;
+	w->think = p->think;
+	w->busy = true;
+}
+
+/* A worker lives through `step` of time and `got` of processor. */
+static void
+sim_worker(struct sim *s, struct worker *w, uint64_t step, uint64_t got)
+{
+	if (w->state == STARTING || (w->state == IDLE && w->busy)) {
+		w->io = w->io > got ? w->io - got : 0;
+		if (w->io > 0)
+			return;
+		if (w->state == STARTING) {
+			w->state = IDLE;
+			return;
+		}
+		w->state = RUNNING;
+		w->since = s->now;
+		if (sim_count(s, RUNNING) > s->board_peak)
+			s->board_peak = sim_count(s, RUNNING);
+		if (s->asleep && sim_count(s, IDLE) == 0) {
+			s->asleep = false;	/* board_wake() */
+			s->look = s->now;
+		}
+		return;
+	}
+	if (w->state != RUNNING)
+		return;
+	if (w->cpu > 0)
+		w->cpu = w->cpu > got ? w->cpu - got : 0;
+	else
+		w->sleep = w->sleep > step ? w->sleep - step : 0;
+	if (w->cpu > 0 || w->sleep > 0)
+		return;
+	w->state = w->leaving ? GONE : IDLE;
+	w->busy = false;
+	s->ready_at[w->client] = s->now + w->think;
+	s->done++;
+}
+
+static void
+sim_step(struct sim *s)
+{
+	unsigned wanting = s->forks_left > 0, running;
+	uint64_t got = STEP;
+
+	for (unsigned i = 0; i < s->clients; i++) {
+		if (s->now >= s->ready_at[i]) {
+			s->ready_at[i] = UINT64_MAX;
+			s->queued_at[s->queued] = s->now;
+			s->queue[s->queued++] = i;
+		}
+	}
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &s->workers[i];
+
+		if (w->state == IDLE && !w->busy && s->queued > 0)
+			sim_take(s, w);
+		wanting += w->state == STARTING || (w->state == IDLE && w->busy) ||
+		    (w->state == RUNNING && w->cpu > 0);
+	}
+	if (wanting > s->limits.processors)
+		got = STEP * s->limits.processors / wanting;
+	sim_zygote(s, got);
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].state != GONE)
+			sim_worker(s, &s->workers[i], STEP, got);
+	running = sim_workers(s);
+	if (running > s->most)
+		s->most = running;
+	s->now += STEP;
+}
+
+static void
+sim_run(struct sim *s, uint64_t time)
+{
+	for (uint64_t end = s->now + time; s->now < end;)
+		sim_step(s);
+}
+
+/* Runs until there are so many workers; returns how long it took. */
+static uint64_t
+sim_until(struct sim *s, unsigned workers, uint64_t most)
+{
+	uint64_t begin = s->now;
+
+	while (sim_workers(s) < workers && s->now - begin < most)
+		sim_step(s);
+	return s->now - begin;
+}
+
+/* ------------------------------------------------------------- the tests */
+
+static void
+an_idle_server_keeps_the_minimum_and_sleeps(void **unused)
+{
+	struct sim *s = sim_new(3, 100);
+
+	(void)unused;
+	sim_run(s, SECOND);
+	assert_int_equal(sim_workers(s), 3);
+	/* Nothing but a connection wakes it. */
+	assert_true(s->asleep || s->watch);
+	assert_int_equal(s->look, 0);
+	assert_int_equal(s->tick, 0);
+	test_free(s);
+}
+
+static void
+without_a_minimum_the_first_request_gets_a_worker(void **unused)
+{
+	struct sim *s = sim_new(0, 100);
+
+	(void)unused;
+	sim_run(s, 100 * MS);
+	assert_int_equal(sim_workers(s), 0);
+	assert_true(s->watch);
+	sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, 0, 3600 * SECOND });
+	sim_run(s, 10 * MS);
+	assert_int_equal(s->done, 1);
+	/* And it leaves again. */
+	sim_run(s, 8 * SECOND);
+	assert_int_equal(sim_workers(s), 0);
+	test_free(s);
+}
+
+static void
+blocked_clients_get_a_worker_each_in_doubling_batches(void **unused)
+{
+	struct sim *s = sim_new(1, 512);
+	uint64_t took;
+
+	(void)unused;
+	sim_run(s, 100 * MS);
+	s->batch_count = 0;
+	sim_clients(s, 200, (struct profile){ 20 * US, 20 * US, SECOND, 0 });
+	took = sim_until(s, 200, SECOND);
+	print_message("200 blocked clients: %llu ms\n", (unsigned long long)(took / MS));
+	/* 200 forks and starts cost 100 ms of two processors' time. */
+	assert_true(took < 250 * MS);
+	sim_run(s, 100 * MS);
+	assert_in_range(sim_workers(s), 200, 256);
+	for (unsigned i = 1; i < 6; i++)
+		assert_int_equal(s->batches[i], 2 * s->batches[i - 1]);
+	test_free(s);
+}
+
+static void
+one_blocked_worker_delays_the_next_request_by_little(void **unused)
+{
+	struct sim *s = sim_new(1, 512);
+
+	(void)unused;
+	sim_run(s, 100 * MS);
+	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, 10 * SECOND, 0 });
+	sim_run(s, 100 * MS);
+	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, 0, 3600 * SECOND });
+	sim_run(s, 50 * MS);
+	assert_int_equal(s->done, 1);
+	assert_true(s->slowest < 5 * MS);
+	assert_int_equal(sim_workers(s), 2);
+	test_free(s);
+}
+
+static void
+fast_servlets_keep_few(unsigned clients)
+{
+	struct sim *s = sim_new(1, 256);
+
+	sim_clients(s, clients, (struct profile){ 10 * US, 5 * US, 0, 0 });
+	sim_run(s, 3 * SECOND);
+	print_message("fast servlets, %u clients: %u workers at most, %llu requests/s\n", clients,
+	    s->most, (unsigned long long)(s->done / 3));
+	assert_in_range(sim_workers(s), 2, 3);
+	assert_true(s->most <= 3);
+	test_free(s);
+}
+
+static void
+fast_servlets(void **unused)
+{
+	(void)unused;
+	fast_servlets_keep_few(64);
+	fast_servlets_keep_few(512);
+}
+
+static void
+short_computations_use_the_processors_and_no_more(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0 });
+	sim_run(s, 3 * SECOND);
+	print_message("200 us computations: %u workers, %llu requests/s\n", sim_workers(s),
+	    (unsigned long long)(s->done / 3));
+	assert_in_range(sim_workers(s), 2, 3);
+	assert_true(s->done > 3 * 8500);
+	test_free(s);
+}
+
+static void
+long_computations_are_restrained(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	sim_clients(s, 64, (struct profile){ 10 * US, 100 * MS, 0, 0 });
+	sim_run(s, 5 * SECOND);
+	print_message("100 ms computations: %u workers\n", sim_workers(s));
+	assert_in_range(sim_workers(s), 2, 12);
+	test_free(s);
+}
+
+static void
+a_quick_request_passes_long_computations(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	sim_clients(s, 2, (struct profile){ 10 * US, 10 * SECOND, 0, 0 });
+	sim_run(s, 500 * MS);
+	sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, 0, 10 * MS });
+	sim_run(s, SECOND);
+	print_message("behind two long computations: %llu ms\n",
+	    (unsigned long long)(s->slowest / MS));
+	assert_true(s->slowest < 200 * MS);
+	assert_true(s->done > 50);
+	test_free(s);
+}
+
+static void
+short_sleeps_are_not_starved(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	/* Workers busy for less than patience always look available. */
+	sim_clients(s, 64, (struct profile){ 20 * US, 20 * US, 5 * MS, 0 });
+	sim_run(s, SECOND);
+	s->done = 0;
+	sim_run(s, SECOND);
+	print_message("64 clients on 5 ms: %u workers, %llu requests/s\n", sim_workers(s),
+	    (unsigned long long)s->done);
+	assert_true(s->done > 11000);
+	assert_in_range(sim_workers(s), 60, 100);
+	test_free(s);
+}
+
+static void
+never_more_than_the_maximum(void **unused)
+{
+	struct sim *s = sim_new(1, 10);
+
+	(void)unused;
+	sim_clients(s, 200, (struct profile){ 20 * US, 20 * US, 50 * MS, 0 });
+	sim_run(s, SECOND);
+	assert_int_equal(s->most, 10);
+	assert_int_equal(sim_workers(s), 10);
+	/* The clock stands still there, and goes on when there is room. */
+	sim_quiet(s);
+	sim_run(s, 8 * SECOND);
+	assert_int_equal(sim_workers(s), 1);
+	sim_clients(s, 5, (struct profile){ 20 * US, 20 * US, SECOND, 0 });
+	sim_run(s, 100 * MS);
+	assert_in_range(sim_workers(s), 5, 8);
+	test_free(s);
+}
+
+static void
+surplus_leaves_after_the_idle_timeout(void **unused)
+{
+	struct sim *s = sim_new(2, 256);
+
+	(void)unused;
+	sim_clients(s, 40, (struct profile){ 20 * US, 20 * US, SECOND, 3600 * SECOND });
+	sim_run(s, 1500 * MS);
+	assert_int_equal(s->done, 40);
+	assert_true(sim_workers(s) >= 40);
+	sim_run(s, 3 * SECOND);
+	assert_true(sim_workers(s) >= 40);
+	sim_run(s, 4500 * MS);
+	assert_int_equal(sim_workers(s), 2);
+	test_free(s);
+}
+
+static void
+scattered_traffic_keeps_no_surplus(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	sim_clients(s, 60, (struct profile){ 20 * US, 20 * US, 100 * MS, 3600 * SECOND });
+	sim_run(s, SECOND);
+	assert_true(sim_workers(s) >= 60);
+	/* From now on one short request each 20 ms: any of the 60 may take it. */
+	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, MS, 20 * MS });
+	sim_run(s, 7500 * MS);
+	print_message("scattered traffic: %u workers left\n", sim_workers(s));
+	assert_in_range(sim_workers(s), 1, 3);
+	test_free(s);
+}
+
+static void
+what_was_forked_for_sleeps_leaves_under_computations(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	/* Sixty workers, and then a load that would keep any number busy: few
+	 * must stay, nearly as if it had begun with one. */
+	sim_clients(s, 60, (struct profile){ 20 * US, 20 * US, 300 * MS, 3600 * SECOND });
+	sim_run(s, 200 * MS);
+	assert_true(sim_workers(s) >= 60);
+	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0 });
+	sim_run(s, 9 * SECOND);
+	print_message("computations after sleeps: %u workers\n", sim_workers(s));
+	assert_in_range(sim_workers(s), 2, 10);
+	test_free(s);
+}
+
+static void
+a_few_sleeps_beside_fast_ones(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	sim_clients(s, 60, (struct profile){ 10 * US, 10 * US, 0, 30 * MS });
+	sim_clients(s, 4, (struct profile){ 10 * US, 10 * US, 100 * MS, 20 * MS });
+	sim_run(s, 3 * SECOND);
+	print_message("four that sleep beside sixty: %u workers, slowest wait %llu us\n",
+	    sim_workers(s), (unsigned long long)(s->slowest / US));
+	assert_in_range(sim_workers(s), 4, 12);
+	s->slowest = 0;
+	sim_run(s, SECOND);
+	assert_true(s->slowest < 2 * MS);
+	test_free(s);
+}
+
+static void
+leaving_workers_count_against_the_maximum(void **unused)
+{
+	struct spawn_state state = { 0 };
+	struct spawn_limits limits = { .min = 1, .max = 4, .processors = 2, .patience_ns = MS };
+	struct spawn_view v = { .now_ns = SECOND, .workers = 2, .leaving = 2, .waiting = true,
+	    .youngest_run_ns = 10 * MS };
+	struct spawn_decision d = spawn_decide(&state, &v, &limits);
+
+	(void)unused;
+	assert_int_equal(d.fork, 0);
+	assert_false(d.watch);
+	v.leaving = 1;
+	d = spawn_decide(&state, &v, &limits);
+	assert_int_equal(d.fork, 1);
+}
+
+static void
+more_workers_than_the_maximum_do_no_harm(void **unused)
+{
+	struct spawn_state state = { 0 };
+	struct spawn_limits limits = { .min = 5, .max = 4, .processors = 2, .patience_ns = 0 };
+	struct spawn_view v = { .now_ns = SECOND, .workers = 9, .leaving = UINT32_MAX / 4,
+	    .waiting = true, .oldest_wait_ns = UINT64_MAX };
+	struct spawn_peak peak = { { UINT32_MAX, 0, 3 }, 2 };
+
+	(void)unused;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	assert_int_equal(spawn_surplus(&peak, 9, &limits), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_idle_server_keeps_the_minimum_and_sleeps),
+		cmocka_unit_test(without_a_minimum_the_first_request_gets_a_worker),
+		cmocka_unit_test(blocked_clients_get_a_worker_each_in_doubling_batches),
+		cmocka_unit_test(one_blocked_worker_delays_the_next_request_by_little),
+		cmocka_unit_test(fast_servlets),
+		cmocka_unit_test(short_computations_use_the_processors_and_no_more),
+		cmocka_unit_test(long_computations_are_restrained),
+		cmocka_unit_test(a_quick_request_passes_long_computations),
+		cmocka_unit_test(short_sleeps_are_not_starved),
+		cmocka_unit_test(never_more_than_the_maximum),
+		cmocka_unit_test(surplus_leaves_after_the_idle_timeout),
+		cmocka_unit_test(scattered_traffic_keeps_no_surplus),
+		cmocka_unit_test(what_was_forked_for_sleeps_leaves_under_computations),
+		cmocka_unit_test(a_few_sleeps_beside_fast_ones),
+		cmocka_unit_test(leaving_workers_count_against_the_maximum),
+		cmocka_unit_test(more_workers_than_the_maximum_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
