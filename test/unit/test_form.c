@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -464,6 +465,48 @@ failure_leaves_nothing_open(void **state)
 	done(&f);
 }
 
+/* Memory or disk that ends anywhere: refused with a reason, nothing left open. */
+static void
+memory_or_disk_that_ends(void **state)
+{
+	static const char body[] = PART("name=a") "12345678901234567890\r\n"
+	    PART("name=b; filename=c") "12345678901234567890\r\n" PART("name=d") "\r\n" LAST;
+	struct arena *kept = arena;
+	struct rlimit limit, small;
+	int before = open_descriptors();
+	size_t room, failed = 0;
+	struct found f;
+
+	(void)state;
+	for (room = 0; room < 2000; room += 16) {
+		arena = arena_new(room);
+		assert_non_null(arena);
+		if (parse_body(&f, TYPE, body, sizeof(body) - 1, 1000) == -1) {
+			assert_string_equal(f.reason, "too large for memory");
+			assert_int_equal(f.uploads.count + f.fields.count, 0);
+			assert_int_equal(open_descriptors(), before);
+			failed++;
+		} else {
+			assert_int_equal(f.uploads.count + f.fields.count, 3);
+		}
+		done(&f);
+		arena_free(arena);
+	}
+	arena = kept;
+	assert_in_range(failed, 10, 120);
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = limit;
+	small.rlim_cur = 10;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(parse_body(&f, TYPE, body, sizeof(body) - 1, 1000), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_string_equal(f.reason, "cannot write to a temporary file");
+	assert_int_equal(open_descriptors(), before);
+	done(&f);
+}
+
 int
 main(void)
 {
@@ -479,6 +522,7 @@ main(void)
 		cmocka_unit_test(large_field),
 		cmocka_unit_test(number_of_parts_is_bounded),
 		cmocka_unit_test(failure_leaves_nothing_open),
+		cmocka_unit_test(memory_or_disk_that_ends),
 	};
 
 	return cmocka_run_group_tests(tests, new_arena, drop_arena);
