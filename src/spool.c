@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SPOOL_MEMORY_MIN 4096	/* first allocation; doubled from there */
+#define SPOOL_BLOCK 4096	/* octets held back at most by spool_write_buffered() */
 
 void
 spool_init(struct spool *s, size_t memory_max)
@@ -21,6 +23,7 @@ spool_init(struct spool *s, size_t memory_max)
 	s->memory_max = memory_max;
 	s->length = 0;
 	s->fd = -1;
+	s->pending = 0;
 }
 
 void
@@ -73,6 +76,14 @@ write_at(int fd, const char *data, size_t length, long long offset)
 	return 0;
 }
 
+/* Whether so many octets more stay in memory. */
+static bool
+stays_in_memory(const struct spool *s, size_t length)
+{
+	return s->fd == -1 && length <= s->memory_max &&
+	    (size_t)s->length <= s->memory_max - length;
+}
+
 int
 spool_write(struct spool *s, const void *data, size_t length)
 {
@@ -82,15 +93,40 @@ spool_write(struct spool *s, const void *data, size_t length)
 		errno = EFBIG;
 		return -1;
 	}
-	if (s->fd == -1 && length <= s->memory_max &&
-	    (size_t)s->length <= s->memory_max - length) {
+	if (stays_in_memory(s, length)) {
 		if (spool_grow(s, (size_t)s->length + length) == -1)
 			return -1;
 		memcpy(s->memory + s->length, data, length);
-	} else if (spool_to_file(s) == -1 || write_at(s->fd, data, length, s->length) == -1) {
+	} else {
 		/* Octets of a write cut short lie beyond length: nobody reads them. */
-		return -1;
+		if (spool_to_file(s) == -1 || write_at(s->fd, data, length, s->length) == -1)
+			return -1;
+		free(s->memory);
+		s->memory = NULL;
+		s->memory_size = 0;
 	}
+	s->length += (long long)length;
+	return 0;
+}
+
+int
+spool_write_buffered(struct spool *s, const void *data, size_t length)
+{
+	char *block;
+
+	if (length == 0 || length >= SPOOL_BLOCK || stays_in_memory(s, length))
+		return spool_write(s, data, length);
+	if ((s->fd == -1 || s->pending + length > SPOOL_BLOCK) && spool_to_file(s) == -1)
+		return -1;
+	if (s->pending == 0 && s->memory_size != SPOOL_BLOCK) {
+		block = realloc(s->memory, SPOOL_BLOCK);
+		if (block == NULL)
+			return -1;
+		s->memory = block;
+		s->memory_size = SPOOL_BLOCK;
+	}
+	memcpy(s->memory + s->pending, data, length);
+	s->pending += length;
 	s->length += (long long)length;
 	return 0;
 }
@@ -98,6 +134,8 @@ spool_write(struct spool *s, const void *data, size_t length)
 ssize_t
 spool_read(const struct spool *s, long long offset, void *data, size_t length)
 {
+	long long in_file = s->fd != -1 ? s->length - (long long)s->pending : 0;
+	long long left;
 	ssize_t n;
 
 	if (offset < 0) {
@@ -106,12 +144,13 @@ spool_read(const struct spool *s, long long offset, void *data, size_t length)
 	}
 	if (offset >= s->length)
 		return 0;
-	if (length > (unsigned long long)(s->length - offset))
-		length = (size_t)(s->length - offset);
+	left = (offset < in_file ? in_file : s->length) - offset;
+	if (length > (unsigned long long)left)
+		length = (size_t)left;
 	if (length > SSIZE_MAX)
 		length = SSIZE_MAX;
-	if (s->fd == -1) {
-		memcpy(data, s->memory + offset, length);
+	if (offset >= in_file) {
+		memcpy(data, s->memory + (offset - in_file), length);
 		return (ssize_t)length;
 	}
 	do
@@ -125,8 +164,12 @@ spool_to_file(struct spool *s)
 {
 	int fd, saved;
 
-	if (s->fd != -1)
+	if (s->fd != -1) {
+		if (write_at(s->fd, s->memory, s->pending, s->length - (long long)s->pending) == -1)
+			return -1;
+		s->pending = 0;
 		return 0;
+	}
 	fd = spool_file();
 	if (fd == -1)
 		return -1;
@@ -137,9 +180,6 @@ spool_to_file(struct spool *s)
 		return -1;
 	}
 	s->fd = fd;
-	free(s->memory);
-	s->memory = NULL;
-	s->memory_size = 0;
 	return 0;
 }
 

@@ -89,6 +89,44 @@ octets_come_back(void **state)
 	}
 }
 
+/* Short pieces are held back and read back all the same, and spool_to_file()
+ * puts them in the file. */
+static void
+many_small_pieces(void **state)
+{
+	static const size_t maxima[] = { 0, 100, 4096, 10000 };
+	unsigned char data[6000];
+	struct spool s;
+	unsigned seed = 7;
+	size_t m, n, i;
+
+	(void)state;
+	for (m = 0; m < sizeof(maxima) / sizeof(maxima[0]); m++) {
+		spool_init(&s, maxima[m]);
+		while (s.length < 100000) {
+			seed = seed * 1103515245 + 12345;
+			n = (seed >> 16) % ((seed >> 8) % 50 == 0 ? sizeof(data) : 40);
+			for (i = 0; i < n; i++)
+				data[i] = octet_at(s.length + (long long)i);
+			if ((seed >> 20) % 64 == 0)
+				assert_int_equal(spool_write(&s, data, n), 0);
+			else
+				assert_int_equal(spool_write_buffered(&s, data, n), 0);
+			if ((seed >> 21) % 200 == 0) {
+				assert_int_equal(spool_to_file(&s), 0);
+				assert_int_equal(lseek(s.fd, 0, SEEK_END), s.length);
+				assert_int_equal(s.pending, 0);
+			}
+			if (s.length > 5000 && (seed >> 22) % 100 == 0)
+				check(&s, 3000);
+		}
+		assert_int_equal(spool_to_file(&s), 0);
+		assert_int_equal(lseek(s.fd, 0, SEEK_END), s.length);
+		check(&s, 4096);
+		spool_free(&s);
+	}
+}
+
 static void
 reading_at_offsets(void **state)
 {
@@ -109,7 +147,6 @@ reading_at_offsets(void **state)
 		assert_int_equal(errno, EINVAL);
 		assert_int_equal(spool_to_file(&s), 0);
 		assert_true(s.fd >= 0);
-		assert_null(s.memory);
 	}
 	/* It goes on in the file, and the file holds everything. */
 	fill(&s, 1500, 100);
@@ -235,6 +272,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(octets_come_back),
+		cmocka_unit_test(many_small_pieces),
 		cmocka_unit_test(reading_at_offsets),
 		cmocka_unit_test(empty_one_goes_to_file),
 		cmocka_unit_test(file_is_unlinked_and_close_on_exec),
