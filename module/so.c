@@ -154,7 +154,7 @@ own_function(const struct library *l, const char *name)
 static bool
 is_data(void *symbol)
 {
-#ifdef RTLD_DL_SYMENT
+#ifdef __GLIBC__
 	const ElfW(Sym) *entry = NULL;
 	Dl_info info;
 
