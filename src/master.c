@@ -283,9 +283,9 @@ master_prepare(struct master *m, const struct config *c, bool daemon)
 {
 	static const int signals[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1, SIGCHLD };
 
-	if (c->pidfile != NULL && pidfile_held(c->pidfile)) {
-		master_problem(m, "%s: pidfile \"%s\": a running server holds it", c->file,
-		    c->pidfile);
+	if (c->pidfile != NULL && pidfile_check(c->pidfile) == -1) {
+		master_problem(m, "%s: pidfile \"%s\": %s", c->file, c->pidfile,
+		    errno == EEXIST ? "a running server holds it" : strerror(errno));
 		return -1;
 	}
 	if (daemon && (m->daemon_fd = daemon_start()) == -1) {

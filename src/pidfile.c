@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +17,36 @@
 
 #include "pidfile.h"
 
-bool
-pidfile_held(const char *path)
+int
+pidfile_check(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool held;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), saved;
+	char *directory, *slash;
 
-	if (fd == -1)
-		return false;
-	held = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
-	close(fd);
-	return held;
+	if (fd != -1) {
+		bool held = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
+
+		close(fd);
+		if (held) {
+			errno = EEXIST;
+			return -1;
+		}
+	}
+	/* A new file will be made beside it and renamed. */
+	directory = strdup(path);
+	if (directory == NULL)
+		return -1;
+	slash = strrchr(directory, '/');
+	if (slash != NULL)
+		slash[slash == directory] = '\0';
+	if (access(slash != NULL ? directory : ".", W_OK | X_OK) == -1) {
+		saved = errno;
+		free(directory);
+		errno = saved;
+		return -1;
+	}
+	free(directory);
+	return 0;
 }
 
 int
@@ -39,10 +59,8 @@ pidfile_open(struct pidfile *p, const char *path)
 	p->fd = -1;
 	if (path == NULL)
 		return 0;
-	if (pidfile_held(path)) {
-		errno = EEXIST;
+	if (pidfile_check(path) == -1)
 		return -1;
-	}
 	if (asprintf(&temporary, "%s.%ld", path, (long)getpid()) == -1)
 		return -1;
 	unlink(temporary);

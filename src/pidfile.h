@@ -4,15 +4,14 @@
 #ifndef PIDFILE_H
 #define PIDFILE_H
 
-#include <stdbool.h>
-
 struct pidfile {
 	char *path;	/* NULL: none */
 	int fd;		/* holds the lock */
 };
 
-/* Whether a living server holds this file. */
-bool pidfile_held(const char *path);
+/* Whether pidfile_open() will be able to: 0, or -1 and errno (EEXIST: a living
+ * server holds it). */
+int pidfile_check(const char *path);
 
 /* Writes it (a new file, renamed into place) and holds it.  path may be NULL:
  * none.  0, or -1 and errno (EEXIST: held by another server). */
