@@ -128,7 +128,7 @@ parcel_output(struct parcel *p, struct message *m, const struct output *o)
 }
 
 int
-handover_send(int fd, const struct connection *c, uint64_t now_ns)
+handover_send(int fd, struct connection *c, uint64_t now_ns)
 {
 	union {
 		char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
@@ -143,6 +143,10 @@ handover_send(int fd, const struct connection *c, uint64_t now_ns)
 	struct msghdr h = { .msg_iov = p.iov, .msg_control = control.room };
 	struct cmsghdr *rights;
 
+	/* A file goes as it is: with what was held back of it. */
+	if (c->request != NULL && c->request->body.fd != -1 &&
+	    spool_to_file(&c->request->body) == -1)
+		return -1;
 	memcpy(m.remote, c->remote, sizeof(m.remote));
 	parcel_octets(&p, &m, sizeof(m));
 	p.fds[p.fd_count++] = c->fd;

@@ -30,7 +30,7 @@ int handover_open(struct handover_sockets *h);
 /* Sends the connection; our descriptors of it stay open.  0, or -1 and errno:
  * EAGAIN when there is no room just now (too many descriptors under way
  * included), EMSGSIZE when it is too large. */
-int handover_send(int fd, const struct connection *c, uint64_t now_ns);
+int handover_send(int fd, struct connection *c, uint64_t now_ns);
 
 /* Receives one into the loop, not watched.  *sent_ns: when it was sent.  NULL
  * and errno: EAGAIN: there was none; otherwise the connection is lost. */

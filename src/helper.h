@@ -35,9 +35,10 @@ struct helper {
 	_Atomic bool armed;
 	_Atomic bool wanted;		/* the main thread waits for the mutex */
 	_Atomic bool evacuated;		/* after TURN_CRASHED: done */
-	bool started, failed;
 	uint64_t patience_ns;
 	uint64_t takeovers;
+	/* The main thread's alone, and apart from what is shared. */
+	bool started, failed;
 	int timer_fd;			/* readable when patience is over */
 	int kick_fds[2];		/* [0] readable: look at `turn`; [1] write here */
 	pthread_mutex_t mutex;		/* held by whoever uses the loop while TURN_HELPER lasts */

@@ -113,7 +113,7 @@ request_take_body(void *context, const char *data, size_t length)
 		r->parser.reason = "the body is longer than limits.body";
 		return -1;
 	}
-	if (spool_write(&r->body, data, length) == -1) {
+	if (spool_write_buffered(&r->body, data, length) == -1) {
 		r->parser.status = errno == ENOSPC ? 507 : 500;
 		r->parser.reason = "the body could not be stored";
 		return -1;
