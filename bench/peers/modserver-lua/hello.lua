@@ -1,0 +1,5 @@
+return {
+	run = function(self)
+		self:rwrite("Hello, world!\n")
+	end
+}
