@@ -54,7 +54,7 @@ FUZZERS  = $(patsubst %.c,$(BUILD)/%.fuzz,$(wildcard test/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help server modules examples run test programs check asan tsan poll \
+.PHONY: all help server modules examples run bench bench-quick test programs check asan tsan poll \
 	fuzz install uninstall clean FORCE
 
 all: server modules examples
@@ -69,6 +69,7 @@ help:
 	@echo 'make check      clang-tidy and cppcheck'
 	@echo 'make asan tsan poll     a variant in build/asan, build/tsan, build/poll'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make bench-quick bench   compare with other servers: five minutes, an hour'
 	@echo 'make install uninstall  under DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make clean'
 	@echo 'Variables: CC CFLAGS LDFLAGS BUILD POLLER=$(POLLER) WERROR=1 PYTHON RUBY GO'
@@ -110,6 +111,12 @@ fuzz:
 	done
 
 fuzzers: $(FUZZERS)
+
+# -------------------------------------------------------------- benchmark
+bench bench-quick:
+	dep/install bench
+	$(MAKE) all
+	bench/run $(if $(filter bench-quick,$@),--quick)
 
 # ----------------------------------------------------------------- server
 $(OUT)/modserver: $(OBJECTS)
