@@ -21,6 +21,13 @@ union control_buffer {
 	char octets[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))];
 };
 
+#ifdef SOCK_CLOEXEC
+int
+control_open(int pair[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
+}
+#else
 static int
 prepare(int fd)
 {
@@ -46,6 +53,7 @@ control_open(int pair[2])
 	}
 	return 0;
 }
+#endif
 
 int
 control_send(int fd, enum control_message message, const int *fds, int fd_count)

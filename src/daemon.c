@@ -53,20 +53,24 @@ daemon_start(void)
 	return fds[1];
 }
 
-void
+bool
 daemon_detach(void)
 {
+	bool lost = true;
 	struct stat st;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null == -1)
-		return;
+		return false;
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	if (fstat(STDERR_FILENO, &st) == -1 || !S_ISREG(st.st_mode))
+	if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode))
+		lost = false;
+	else
 		dup2(null, STDERR_FILENO);
 	if (null > STDERR_FILENO)
 		close(null);
+	return lost;
 }
 
 void

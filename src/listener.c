@@ -145,8 +145,7 @@ fail:
 	return -1;
 }
 
-/* The listener of that address, or NULL. */
-static const struct listener *
+const struct listener *
 listeners_find(const struct listeners *in, const struct config_listen *l)
 {
 	for (size_t i = 0; in != NULL && i < in->count; i++)

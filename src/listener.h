@@ -28,6 +28,10 @@ struct listeners {
 int listeners_open(struct listeners *l, const struct listeners *old,
     const struct config *config, char *error, size_t error_size);
 
+/* The listener of that address, or NULL (in may be NULL). */
+const struct listener *listeners_find(const struct listeners *in,
+    const struct config_listen *address);
+
 /* Closes those that `kept` does not have (kept may be NULL: all); a unix
  * socket's file is removed with it if `unlink_files`. */
 void listeners_close(struct listeners *l, const struct listeners *kept, bool unlink_files);

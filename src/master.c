@@ -294,8 +294,9 @@ master_prepare(struct master *m, const struct config *c, bool daemon)
 	}
 	if (c->error_log != NULL || daemon)
 		m->terminal_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (daemon)
-		daemon_detach();
+	if (daemon && daemon_detach() && c->error_log == NULL)
+		dprintf(m->terminal_fd, "%s: warning: a daemon without error_log: "
+		    "what it has to say is lost\n", c->file);
 	raise_descriptor_limit();
 	if (signals_open(signals, sizeof(signals) / sizeof(signals[0])) == -1 ||
 	    handover_open(&m->handover) == -1) {

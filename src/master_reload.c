@@ -164,12 +164,15 @@ master_reload(struct master *m)
 		master_reload_failed();
 }
 
+/* Those that are not in `known` already. */
 static void
-log_listeners(const struct listeners *l)
+log_listeners(const struct listeners *l, const struct listeners *known)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		const struct config_listen *c = l->at[i].listen;
 
+		if (listeners_find(known, c) != NULL)
+			continue;
 		if (c->family == LISTEN_UNIX)
 			log_info("listening on unix:%s", c->host);
 		else if (c->family == LISTEN_INET6)
@@ -224,7 +227,7 @@ master_promote(struct master *m)
 	m->candidate = NULL;
 	m->current = new;
 	master_use_log(m, new->logs.error_fd);
-	log_listeners(&new->listeners);
+	log_listeners(&new->listeners, old != NULL ? &old->listeners : NULL);
 	master_write_pidfile(m, new->config);
 	log_info("generation %u serves %zu %s", new->number, new->config->servlet_count,
 	    new->config->servlet_count == 1 ? "servlet" : "servlets");
