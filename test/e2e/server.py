@@ -155,9 +155,15 @@ class Server:
 
     # ----------------------------------------------------------- processes
     def processes(self, role=""):
-        """Processes of this server (those that have its log open), by title."""
-        return [p for p in all_processes(self.directory)
-                if p.title.startswith("modserver: " + role)]
+        """Processes of this server, by title.  A process that has just been forked
+        has the title of its parent still: it is left out."""
+        found = [p for p in all_processes(self.directory)
+                 if p.title.startswith("modserver: " + role)]
+        if role == "master":
+            return [p for p in found if p.pid == self.pid]
+        if role == "zygote":
+            return [p for p in found if p.parent == self.pid]
+        return found
 
     def workers(self):
         return [p.pid for p in self.processes("worker")]
@@ -241,7 +247,9 @@ def all_processes(directory):
 
 def ours(pid, directory):
     try:
-        if os.readlink("/proc/%d/exe" % pid) != os.path.realpath(BINARY):
+        # The build may have replaced the file of one that runs.
+        exe = os.readlink("/proc/%d/exe" % pid)
+        if exe.replace(" (deleted)", "") != os.path.realpath(BINARY):
             return False
         links = ["/proc/%d/cwd" % pid]
         links += ["/proc/%d/fd/%s" % (pid, fd) for fd in os.listdir("/proc/%d/fd" % pid)]

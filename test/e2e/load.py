@@ -1,0 +1,83 @@
+"""Clients that keep asking while something happens to the server."""
+
+import threading
+import time
+
+from client import Client, head
+
+
+class Load:
+    """So many threads at about `rate` requests a second in all; kept alive or
+    a connection each.  Every answer must be 200 and `body`; what is not is
+    kept in `failures`."""
+
+    def __init__(self, address, target="/hello", body=b"hello\n", threads=4, rate=200,
+                 keep=True):
+        self.address, self.target, self.body, self.keep = address, target, body, keep
+        self.failures, self.answers = [], 0
+        self.step = threads / rate
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self.run) for i in range(threads)]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, kind, *unused):
+        self.stopping.set()
+        for t in self.threads:
+            t.join()
+        if kind is None:
+            assert not self.failures, "%d of %d failed: %r" % (
+                len(self.failures), self.answers, self.failures[:5])
+            assert self.answers > 0
+
+    def wait(self, answers):
+        """Until so many more have come."""
+        until = self.answers + answers
+        end = time.monotonic() + 60
+        while self.answers < until:
+            assert time.monotonic() < end, "the load stalls"
+            time.sleep(0.005)
+
+    def run(self):
+        client, due = None, time.monotonic()
+        while not self.stopping.is_set():
+            try:
+                fresh = client is None
+                client = client or Client(self.address, 30)
+                more = [] if self.keep else [("Connection", "close")]
+                client.send(head(self.target, headers=more))
+                r = client.read()
+                with self.lock:
+                    self.answers += 1
+                    if r.status != 200 or (self.body is not None and r.body != self.body):
+                        self.failures.append((r, r.body[:100]))
+                if not self.keep or r.get("Connection") == "close":
+                    client.close()
+                    client = None
+            except Exception as e:
+                with self.lock:
+                    self.answers += 1
+                    self.failures.append((e, "new" if fresh else "kept alive"))
+                client = None
+            due = max(due + self.step, time.monotonic() - 0.5)
+            self.stopping.wait(max(0, due - time.monotonic()))
+        if client:
+            client.close()
+
+
+def at_once(server, targets):
+    """Asks for all targets at the same time, a connection each, and returns
+    the responses in order and the time it took."""
+    clients = [server.connect() for t in targets]
+    start = time.monotonic()
+    for c, t in zip(clients, targets):
+        c.send(head(t))
+    responses = [c.read() for c in clients]
+    passed = time.monotonic() - start
+    for c in clients:
+        c.close()
+    return responses, passed

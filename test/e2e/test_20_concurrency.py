@@ -1,0 +1,105 @@
+"""Forty requests that sleep 1 s end within 1.8 s by forty workers, which leave when they are idle."""
+
+import time
+
+import pytest
+
+from client import head, until
+from load import at_once
+from server import ALL, SLOW
+
+
+@pytest.mark.alone
+def test_forty_sleepers(serve):
+    s = serve()
+    responses, passed = at_once(s, ["/sleep?ms=1000"] * 40)
+    assert all(r.status == 200 for r in responses)
+    assert passed <= 1.8 * SLOW, passed
+    pids = {r.text for r in responses}
+    assert len(pids) >= 40, pids
+    assert not any("interrupted" in p for p in pids)
+    time.sleep(8)       # idle_timeout is 5 s: what is tested
+    assert len(s.workers()) <= 2
+
+
+@pytest.mark.alone
+def test_min_and_idle_timeout(serve):
+    s = serve(ALL + "workers { min = 3, max = 50, idle_timeout = 1 }\n")
+    assert until(lambda: len(s.workers()) == 3, what="three workers")
+    at_once(s, ["/sleep?ms=300"] * 20)
+    assert len(s.workers()) >= 20
+    until(lambda: len(s.workers()) == 3, 5 * SLOW, "three workers")
+    time.sleep(2)       # they stay
+    assert len(s.workers()) == 3
+
+
+def test_max_is_never_exceeded(serve):
+    """What comes beyond it waits its turn."""
+    s = serve(ALL + "workers { max = 4 }\n")
+    responses, passed = at_once(s, ["/sleep?ms=200"] * 12)
+    assert all(r.status == 200 for r in responses)
+    assert len({r.text for r in responses}) <= 4
+    assert passed >= 0.55
+    assert len(s.workers()) <= 4
+
+
+def test_one_worker(serve):
+    s = serve(ALL + "workers { min = 1, max = 1 }\n")
+    responses, passed = at_once(s, ["/sleep?ms=30"] * 10 + ["/hello"] * 10)
+    assert all(r.status == 200 for r in responses)
+    assert len({r.text for r in responses[:10]}) == 1
+
+
+def test_no_minimum(serve):
+    """With min = 0 the last one leaves too, and comes back for a request."""
+    s = serve(ALL + "workers { min = 0, idle_timeout = 0.3 }\n")
+    until(lambda: not s.workers(), 10 * SLOW, "no worker")
+    assert s.get("/hello").body == b"hello\n"
+
+
+@pytest.mark.alone
+def test_a_sleeper_delays_nobody(serve):
+    """Connections of the worker that sleeps are served by others meanwhile."""
+    s = serve()
+    clients = [s.connect() for i in range(20)]
+    for c in clients:
+        assert c.request("/hello").status == 200
+    with s.connect() as sleeper:
+        sleeper.send(head("/sleep?ms=1500"))
+        worst = 0
+        for c in clients * 5:
+            start = time.monotonic()
+            assert c.request("/hello").body == b"hello\n"
+            worst = max(worst, time.monotonic() - start)
+        assert worst < 0.3 * SLOW, worst
+        assert sleeper.read().status == 200
+    for c in clients:
+        c.close()
+
+
+def test_kept_alive_connections_survive_their_worker(serve):
+    """Idle workers leave; the connections they held go on."""
+    s = serve(ALL + "workers { idle_timeout = 0.5 }\n")
+    clients = [s.connect() for i in range(30)]
+    for c in clients:
+        c.send(head("/sleep?ms=200"))
+    pids = {c.read().text.strip() for c in clients}
+    until(lambda: len(s.workers()) <= 2, 10 * SLOW, "the workers to leave")
+    for c in clients:
+        assert c.request("/hello").body == b"hello\n"
+        c.close()
+    assert len(pids) >= 20
+
+
+def test_max_requests(serve):
+    """A worker is replaced after so many requests; nobody notices."""
+    s = serve(ALL + "workers { max_requests = 50 }\n")
+    pids = []
+    with s.connect() as c:
+        for i in range(500):
+            pids.append(c.request("/api/pid").text)
+    for i in range(200):
+        pids.append(s.get("/api/pid").text)
+    counts = [pids.count(p) for p in set(pids)]
+    assert len(counts) >= 12
+    assert max(counts) <= 60, counts

@@ -1,0 +1,57 @@
+"""At workers.max what waits longer than timeouts.queue gets 503 with Retry-After, and its servlet is not run."""
+
+import time
+
+import pytest
+
+from client import head, until
+from load import at_once
+from server import ALL, SLOW
+
+FULL = ALL + "workers { max = 2 }\ntimeouts { queue = 0.5 }\n"
+
+
+@pytest.mark.alone
+def test_503(serve):
+    s = serve(FULL)
+    busy = [s.connect() for i in range(2)]
+    for c in busy:
+        c.send(head("/sleep?ms=2500"))
+    until(lambda: len(s.workers()) == 2, what="two workers")
+    time.sleep(0.3)     # both are in their servlets
+    with s.connect() as c:
+        start = time.monotonic()
+        c.send(head("/api/rlog?value=never"))
+        r = c.read()
+        assert r.status == 503 and int(r.get("Retry-After")) >= 0
+        assert time.monotonic() - start < 3.5 * SLOW
+    for c in busy:
+        assert c.read().status == 200
+        c.close()
+    assert s.get("/hello").status == 200
+    assert "first never" not in s.log()
+
+
+@pytest.mark.alone
+def test_fresh_requests_soon_after_a_stall(serve):
+    s = serve(FULL)
+    responses, passed = at_once(s, ["/sleep?ms=400"] * 40)
+    statuses = [r.status for r in responses]
+    assert set(statuses) <= {200, 503} and statuses.count(200) >= 2
+    start = time.monotonic()
+    assert s.get("/hello").status == 200
+    assert time.monotonic() - start < 1 * SLOW
+
+
+def test_a_client_that_has_gone_is_not_served(serve):
+    s = serve(ALL + "workers { max = 1 }\n")
+    with s.connect() as busy:
+        busy.send(head("/sleep?ms=600"))
+        time.sleep(0.2)
+        for i in range(5):
+            with s.connect() as c:
+                c.send(head("/api/rlog?value=gone%d" % i))
+        assert busy.read().status == 200
+    assert s.get("/api/rlog?value=there").status == 200
+    s.wait_log("first there")
+    assert "first gone" not in s.log()

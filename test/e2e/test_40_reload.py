@@ -1,0 +1,172 @@
+"""HUP takes the new configuration and servlets; a broken one leaves the old generation serving, with the reason in the log."""
+
+import os
+import shutil
+import signal
+import socket
+import time
+
+import pytest
+
+from client import Client, head, until
+from server import ALL, SERVLETS, SLOW, route
+
+
+def test_a_route_comes_and_goes(serve):
+    s = serve(route("hello"))
+    assert s.get("/new").status == 404
+    s.reload(route("hello", "/new"))
+    until(lambda: s.get("/new").status == 200, what="the new route")
+    until(lambda: s.get("/hello").status == 404, what="the end of the old one")
+    until(lambda: len(s.processes("zygote")) == 1, 10 * SLOW, "the old zygote to leave")
+
+
+def test_the_process_id_stays(serve):
+    s = serve()
+    for i in range(3):
+        s.reload()
+    assert s.process.poll() is None and s.get("/hello").status == 200
+
+
+def test_kept_alive_connections_go_on(serve):
+    """Over a reload they see the new routes."""
+    s = serve(route("hello"))
+    clients = [s.connect() for i in range(20)]
+    for c in clients:
+        assert c.request("/hello").status == 200
+    s.reload(route("hello", "/new"))
+    until(lambda: len(s.processes("zygote")) == 1, 10 * SLOW, "the old zygote to leave")
+    for c in clients:
+        assert c.request("/new").body == b"hello\n"
+        c.close()
+
+
+def test_a_running_request_completes(serve):
+    s = serve()
+    with s.connect() as c:
+        c.send(head("/sleep?ms=1500"))
+        time.sleep(0.2)
+        s.reload()
+        assert s.get("/hello").status == 200
+        r = c.read()
+        assert r.status == 200 and "interrupted" not in r.text
+
+
+def test_half_sent_requests_complete(serve):
+    s = serve()
+    with s.connect() as a, s.connect() as b:
+        a.send(b"GET /hello HT")
+        b.send(head("/echo", "POST", body=b"0123456789") + b"01234")
+        time.sleep(0.2)
+        s.reload()
+        time.sleep(0.2)
+        a.send(b"TP/1.1\r\nHost: x\r\n\r\n")
+        b.send(b"56789")
+        assert a.read().body == b"hello\n"
+        assert b.read().body == b"0123456789"
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("lisen 1\n", r"config\.conf:\d+: .*lisen"),
+    ("x x x\n", r"config\.conf:\d+: "),
+    (route("hello") + 'load_servlet ("missing.so", "/x")\n', r"config\.conf:4: .*missing\.so"),
+    (route("undefined"), r"config\.conf:3: .*function_that_nobody_has"),
+    (route("hello") + route("constructor"), r"config\.conf:4: .*signal 11 \(SIGSEGV\)"),
+    ('load_module ("module.none", "none")\n', r"config\.conf:3: .*none"),
+])
+def test_broken(serve, text, reason):
+    s = serve(ALL)
+    good = s.text
+    with s.connect() as c:
+        assert c.request("/hello").status == 200
+        zygote, = s.processes("zygote")
+        s.write(text)
+        s.send_signal(signal.SIGHUP)
+        s.wait_log(reason)
+        until(lambda: [p.pid for p in s.processes("zygote")] == [zygote.pid], what="the old zygote alone")
+        assert c.request("/hello").body == b"hello\n"
+        assert s.get("/hello").body == b"hello\n"
+    # and it still can be mended
+    s.reload(good + route("hello", "/mended"))
+    until(lambda: s.get("/mended").status == 200, what="the new route")
+
+
+def test_the_configuration_has_gone(serve):
+    s = serve()
+    os.rename(s.config, s.config + ".away")
+    s.send_signal(signal.SIGHUP)
+    s.wait_log("config.conf.*No such file")
+    assert s.get("/hello").status == 200
+
+
+def test_listeners_come_and_go(serve):
+    """One that stays is never closed."""
+    s = serve()
+    s.reload(ALL + 'listen "unix:{dir}/extra.sock"\n')
+    path = os.path.join(s.directory, "extra.sock")
+    until(lambda: os.path.exists(path), what="the socket")
+    with Client(path) as c:
+        assert c.request("/hello").body == b"hello\n"
+    s.reload(ALL)
+    until(lambda: not os.path.exists(path), 10 * SLOW, "the end of the socket")
+    assert s.get("/hello").status == 200
+
+
+def test_a_port_taken_at_reload(serve):
+    s = serve()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        s.write(ALL + 'listen "127.0.0.1:%d"\n' % taken.getsockname()[1])
+        s.send_signal(signal.SIGHUP)
+        s.wait_log(r"config\.conf:\d+: .*in use")
+    assert s.get("/hello").status == 200
+
+
+def test_a_changed_servlet(serve, tmp_path):
+    """The file was replaced: the new generation has the new one."""
+    path = str(tmp_path / "it.so")
+    shutil.copy(SERVLETS + "/hello.so", path)
+    s = serve('load_servlet ("%s", "/it")\n' % path)
+    assert s.get("/it").body == b"hello\n"
+    shutil.copy(SERVLETS + "/sleep.so", path + ".new")
+    os.rename(path + ".new", path)
+    s.reload()
+    until(lambda: s.get("/it?ms=0").text.strip().isdigit(), what="the new servlet")
+
+
+def test_many_signals_at_once(serve):
+    """Twenty HUPs are some reloads, no accident."""
+    s = serve()
+    for i in range(20):
+        s.send_signal(signal.SIGHUP)
+    until(lambda: len(s.processes("zygote")) == 1 and s.processes("zygote")[0].title != "modserver: zygote 1",
+          20 * SLOW, "the last generation alone")
+    assert s.get("/hello").status == 200
+
+
+def test_stop_while_reloading(serve):
+    s = serve()
+    s.send_signal(signal.SIGHUP)
+    s.stop()
+
+
+def test_reload_on_changes_of_a_servlet(serve, tmp_path):
+    path = str(tmp_path / "it.so")
+    shutil.copy(SERVLETS + "/hello.so", path)
+    s = serve('reload "on"\nload_servlet ("%s", "/it")\n' % path)
+    assert s.get("/it").body == b"hello\n"
+    shutil.copy(SERVLETS + "/sleep.so", path + ".new")
+    os.rename(path + ".new", path)
+    until(lambda: s.get("/it?ms=0").text.strip().isdigit(), 10 * SLOW, what="the new servlet")
+
+
+def test_reload_on_changes_of_the_configuration(serve):
+    s = serve('reload "on"\n' + route("hello"))
+    s.write('reload "on"\n' + route("hello", "/new"))
+    until(lambda: s.get("/new").status == 200, 10 * SLOW, "the new route")
+    s.write('reload "on"\nlisen 1\n')
+    s.wait_log("lisen")
+    assert s.get("/new").status == 200
+    s.write('reload "on"\n' + route("hello", "/newer"))
+    until(lambda: s.get("/newer").status == 200, 10 * SLOW, "the newer route")

@@ -1,0 +1,147 @@
+"""TERM lets running requests complete, up to `drain`; INT does not; nothing outlives a killed master."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from client import Client, head, until
+from server import ALL, SLOW
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_running_request_completes(serve, number):
+    s = serve()
+    with s.connect() as c, s.connect() as idle:
+        assert idle.request("/hello").status == 200
+        c.send(head("/sleep?ms=1500"))
+        time.sleep(0.3)
+        s.send_signal(number)
+        start = time.monotonic()
+        idle.assert_end()       # an idle connection does not hold it up
+        r = c.read()
+        assert r.status == 200 and "interrupted" not in r.text
+        c.assert_end()
+        assert time.monotonic() - start > 0.8
+    s.stop()
+
+
+def test_a_large_response_is_sent_to_its_end(serve):
+    s = serve()
+    with s.connect() as c:
+        c.send(head("/big?n=20000000&piece=65536"))
+        c.head()
+        s.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert len(c.chunked_body([])) == 20000000
+    s.stop()
+
+
+def test_half_sent_and_pipelined_requests(serve):
+    """What was sent before the signal is answered."""
+    s = serve()
+    with s.connect() as c:
+        c.send(head("/sleep?ms=500") + head("/hello"))
+        time.sleep(0.2)
+        s.send_signal(signal.SIGTERM)
+        first = c.read()
+        assert first.status == 200
+        if first.get("Connection") != "close":
+            assert c.read().body == b"hello\n"
+    s.stop()
+
+
+def test_no_new_connections(serve):
+    s = serve()
+    with s.connect() as c:
+        c.send(head("/sleep?ms=1500"))
+        time.sleep(0.2)
+        s.send_signal(signal.SIGTERM)
+
+        def refused():
+            try:
+                Client(s.address, 5).close()
+                return False
+            except ConnectionRefusedError:
+                return True
+        until(refused, 1.2 * SLOW, "a refused connection")
+        assert c.read().status == 200
+    s.stop()
+
+
+@pytest.mark.alone
+def test_drain_is_the_limit(serve):
+    s = serve(ALL + "timeouts { drain = 0.7 }\n")
+    with s.connect() as c:
+        c.send(head("/sleep?ms=30000"))
+        time.sleep(0.3)
+        start = time.monotonic()
+        s.stop()
+        assert 0.5 < time.monotonic() - start < 3 * SLOW
+
+
+@pytest.mark.alone
+def test_int_stops_now(serve):
+    s = serve()
+    with s.connect() as c:
+        c.send(head("/sleep?ms=30000"))
+        time.sleep(0.3)
+        start = time.monotonic()
+        s.stop(signal.SIGINT)
+        assert time.monotonic() - start < 2 * SLOW
+
+
+@pytest.mark.alone
+def test_int_after_term(serve):
+    """Who has lost patience with a graceful stop."""
+    s = serve()
+    with s.connect() as c:
+        c.send(head("/sleep?ms=30000"))
+        time.sleep(0.3)
+        s.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        start = time.monotonic()
+        s.stop(signal.SIGINT)
+        assert time.monotonic() - start < 2 * SLOW
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_killed_master(serve, busy):
+    """SIGKILL of the master: no process stays, whatever it was doing, and the port is free."""
+    s = serve()
+    s.expect_end = True
+    clients = [s.connect() for i in range(20)]
+    for c in clients:
+        c.send(head("/sleep?ms=20000" if busy else "/sleep?ms=100"))
+    until(lambda: len(s.workers()) >= 15, 10 * SLOW, "workers")
+    os.kill(s.pid, signal.SIGKILL)
+    s.process.wait(10)
+    s.assert_gone(3)
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(s.address)
+        again.listen()
+    for c in clients:
+        c.close()
+
+
+def test_killed_during_a_reload(serve):
+    s = serve()
+    s.expect_end = True
+    s.send_signal(signal.SIGHUP)
+    os.kill(s.pid, signal.SIGKILL)
+    s.process.wait(10)
+    s.assert_gone(3)
+
+
+def test_ends_and_starts_again_at_once(serve):
+    """Connections in TIME_WAIT do not keep the port."""
+    s = serve()
+    for i in range(3):
+        with s.connect() as c:
+            assert c.request("/hello").status == 200
+            s.stop()
+        s.spawn()
+        until(s.is_ready, 10 * SLOW)

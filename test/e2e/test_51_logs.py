@@ -1,0 +1,163 @@
+"""One whole access line per request, also for one that crashed; USR1 opens both logs again."""
+
+import os
+import re
+import signal
+
+from client import head, until
+from load import Load
+from server import ALL, SLOW
+
+LOGS = ALL + 'access_log "access.log"\nerror_log "error.log"\n'
+LINE = re.compile(r'(\S+) - - \[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] '
+                  r'"([^"]*)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"')
+
+
+def lines(s, name="access.log"):
+    with open(os.path.join(s.directory, name)) as f:
+        text = f.read()
+    assert text == "" or text.endswith("\n")
+    found = [LINE.fullmatch(l) for l in text.splitlines()]
+    assert all(found), text
+    return [m.groups() for m in found if "-ready-" not in m[3]]
+
+
+def wait_lines(s, count, name="access.log"):
+    until(lambda: len(lines(s, name)) >= count, 10 * SLOW, "%d access lines" % count)
+    assert len(lines(s, name)) == count
+    return lines(s, name)
+
+
+def test_fields(serve):
+    s = serve(LOGS)
+    with s.connect() as c:
+        c.request("/hello?x=1", headers=[("Referer", "http://a/"), ("User-Agent", "test/1.0")])
+        c.request("/nowhere", "HEAD")
+        c.request("/big?n=300000")
+        c.request("/api/nothing")
+    a, b, c, d = wait_lines(s, 4)
+    assert a[0] == "127.0.0.1" and a[2:] == ("GET /hello?x=1 HTTP/1.1", "200", "6", "http://a/", "test/1.0")
+    assert b[2:] == ("HEAD /nowhere HTTP/1.1", "404", "0", "-", "-")
+    assert c[2:5] == ("GET /big?n=300000 HTTP/1.1", "200", "300000")
+    assert d[3:5] in (("204", "0"), ("204", "-"))
+
+
+def test_every_refusal(serve):
+    s = serve(LOGS + 'limits { body = "1K", head = "1K" }\ntimeouts { body = 0.3 }\n')
+    for data in (b"nonsense\r\n\r\n", head("/" + "x" * 2000), head("/echo", "POST", body=b"x" * 2000),
+                 head("/echo", "POST", body=b"12") + b"1"):
+        with s.connect() as c:
+            c.send(data)
+            c.read()
+    statuses = [l[3] for l in wait_lines(s, 4)]
+    assert statuses == ["400", "414", "413", "408"]
+
+
+def test_nobody_forges_a_line(serve):
+    s = serve(LOGS)
+    with s.connect() as c:
+        c.request("/hello", headers=[("User-Agent", 'a" 200 1 "b\\'), ("Referer", "\xe4\x1f"[:1])])
+    line, = wait_lines(s, 1)
+    assert line[6] == r'a\x22 200 1 \x22b\x5c'
+    assert line[5] == r"\xe4"
+
+
+def test_crashed_requests(serve):
+    s = serve(LOGS)
+    for how in ("segv", "abort", "exit", "kill"):
+        with s.connect() as c:
+            c.send(head("/crash?how=" + how, headers=[("User-Agent", "agent")]))
+            try:
+                c.read()
+            except ConnectionError:
+                assert how == "kill"
+    found = wait_lines(s, 4)
+    for how, line in zip(("segv", "abort", "exit", "kill"), found):
+        assert line[2:4] == ("GET /crash?how=%s HTTP/1.1" % how, "500")
+        assert line[6] == "agent"
+
+
+def test_whole_lines_under_load(serve):
+    """Many workers write; no line is torn, none is missing."""
+    s = serve(LOGS)
+    with Load(s.address, "/sleep?ms=2&" + "x" * 500, None, threads=16, rate=2000) as load:
+        load.wait(1000)
+    assert len(wait_lines(s, load.answers)) == load.answers
+
+
+def test_lines_come_while_a_connection_is_kept(serve):
+    s = serve(LOGS)
+    with s.connect() as c:
+        c.request("/hello")
+        wait_lines(s, 1)
+
+
+def test_usr1(serve):
+    """Renamed logs are opened again, by all roles, and no request fails or is lost."""
+    s = serve(LOGS)
+    path = os.path.join(s.directory, "access.log")
+    errors = os.path.join(s.directory, "error.log")
+    kept = [s.connect() for i in range(5)]
+    for c in kept:
+        c.request("/hello")
+    wait_lines(s, 5)
+    with Load(s.address, rate=300, threads=3) as load:
+        load.wait(30)
+        os.rename(path, path + ".1")
+        os.rename(errors, errors + ".1")
+        s.send_signal(signal.SIGUSR1)
+        until(lambda: os.path.exists(path) and os.path.exists(errors), 10 * SLOW, "new logs")
+        load.wait(30)
+
+        # The old files are nobody's after a while.
+        def released():
+            for p in s.processes():
+                for fd in os.listdir("/proc/%d/fd" % p.pid):
+                    try:
+                        if os.readlink("/proc/%d/fd/%s" % (p.pid, fd)).endswith(".log.1"):
+                            return False
+                    except OSError:
+                        pass
+            return True
+        until(released, 10 * SLOW, "the release of the old logs")
+        load.wait(30)
+    until(lambda: len(lines(s)) + len(lines(s, "access.log.1")) == load.answers + 5,
+          10 * SLOW, "all lines")
+    for c in kept:
+        c.request("/hello")
+        c.close()
+    s.get("/crash?how=segv")
+    s.wait_log("died of signal 11", path=errors)
+    until(lambda: len(lines(s)) + len(lines(s, "access.log.1")) == load.answers + 11,
+          10 * SLOW, "all lines")
+
+
+def test_usr1_while_a_servlet_runs(serve):
+    """A worker that sleeps takes the new log when it can."""
+    s = serve(LOGS)
+    path = os.path.join(s.directory, "access.log")
+    with s.connect() as c:
+        c.send(head("/sleep?ms=800"))
+        until(lambda: len(s.workers()) >= 1)
+        os.rename(path, path + ".1")
+        s.send_signal(signal.SIGUSR1)
+        until(lambda: os.path.exists(path), 10 * SLOW, "a new log")
+        r = c.read()
+        assert r.status == 200 and "interrupted" not in r.text
+    until(lambda: len(lines(s)) + len(lines(s, "access.log.1")) == 1, 10 * SLOW, "the line")
+
+
+def test_off(serve):
+    s = serve(ALL + 'access_log "off"\nerror_log "stderr"\n')
+    s.get("/hello")
+    assert not os.path.exists(os.path.join(s.directory, "off"))
+    assert not os.path.exists(os.path.join(s.directory, "stderr.log"))
+
+
+def test_what_a_servlet_prints(serve):
+    """Standard output and error of workers are the error log."""
+    s = serve(LOGS)
+    errors = os.path.join(s.directory, "error.log")
+    for p in s.processes("zygote") + s.processes("worker"):
+        for fd in (1, 2):
+            assert os.readlink("/proc/%d/fd/%d" % (p.pid, fd)) == errors
