@@ -146,6 +146,13 @@ request_result(struct request *r, enum parser_result result)
 	case PARSER_MORE:
 		break;
 	}
+	/* A chunk says its size before it comes. */
+	if (r->head_done && r->head.chunked &&
+	    r->parser.chunked.left > (uint64_t)(r->body_max - r->body.length)) {
+		r->parser.status = 413;
+		r->parser.reason = "a chunk is longer than limits.body allows";
+		return REQUEST_REFUSED;
+	}
 	/* A client that has begun to send the body does not wait any more. */
 	if (r->head_done && r->head.expect_continue && r->body.length == 0 &&
 	    r->fed == r->length) {
