@@ -76,7 +76,7 @@ def test_two_cookies_reach_the_client_as_two(server):
 
 def test_form(server, tmp_path):
     (tmp_path / "up.txt").write_text("content")
-    done = subprocess.run(["curl", "-sS", "-F", "name=<b>", "-F", "file=@%s" % (tmp_path / "up.txt"),
+    done = subprocess.run(["curl", "-sS", "--form-string", "name=<b>", "-F", "file=@%s" % (tmp_path / "up.txt"),
                            "http://127.0.0.1:%d%s" % (server.port, route(server, "c/form.so"))],
                           capture_output=True, text=True, timeout=60)
     assert "up.txt" in done.stdout and "&lt;b&gt;" in done.stdout and ">7\n" in done.stdout
