@@ -101,5 +101,6 @@ def test_max_requests(serve):
     for i in range(200):
         pids.append(s.get("/api/pid").text)
     counts = [pids.count(p) for p in set(pids)]
-    assert len(counts) >= 12
-    assert max(counts) <= 60, counts
+    # The replacement comes first, and the old one goes on until it is there.
+    assert len(counts) >= 12 / SLOW
+    assert max(counts) <= 60 * SLOW, counts

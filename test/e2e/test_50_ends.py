@@ -56,7 +56,7 @@ def test_half_sent_and_pipelined_requests(serve):
 def test_no_new_connections(serve):
     s = serve()
     with s.connect() as c:
-        c.send(head("/sleep?ms=1500"))
+        c.send(head("/sleep?ms=3000"))
         time.sleep(0.2)
         s.send_signal(signal.SIGTERM)
 
@@ -66,7 +66,7 @@ def test_no_new_connections(serve):
                 return False
             except ConnectionRefusedError:
                 return True
-        until(refused, 1.2 * SLOW, "a refused connection")
+        until(refused, 1.5, "a refused connection")
         assert c.read().status == 200
     s.stop()
 
@@ -107,6 +107,17 @@ def test_int_after_term(serve):
         assert time.monotonic() - start < 2 * SLOW
 
 
+def is_free(address):
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            again.bind(address)
+            again.listen()
+            return True
+        except OSError:
+            return False
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_killed_master(serve, busy):
     """SIGKILL of the master: no process stays, whatever it was doing, and the port is free."""
@@ -119,10 +130,7 @@ def test_killed_master(serve, busy):
     os.kill(s.pid, signal.SIGKILL)
     s.process.wait(10)
     s.assert_gone(3)
-    with socket.socket() as again:
-        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.bind(s.address)
-        again.listen()
+    until(lambda: is_free(s.address), 3 * SLOW, "the release of the port")
     for c in clients:
         c.close()
 
