@@ -146,8 +146,8 @@ intake_note_wait(const struct worker *w, struct connection *c)
 #endif
 }
 
-/* Accepts and serves a few connections. */
-static void
+/* Accepts and serves a few connections.  False when there are no more. */
+static bool
 intake_accept(struct worker *w, struct intake_listener *from)
 {
 	struct sockaddr_storage address;
@@ -163,11 +163,11 @@ intake_accept(struct worker *w, struct intake_listener *from)
 		if (fd == -1) {
 			if (errno != EAGAIN && errno != EWOULDBLOCK)
 				intake_accept_failed(w);
-			return;
+			return false;
 		}
 		c = connection_new(&w->loop, fd);
 		if (c == NULL)
-			return;
+			return false;
 		connection_set_remote(c, (const struct sockaddr *)&address);
 		if (from->proxy_protocol)
 			c->state = CONNECTION_PROXY;
@@ -177,6 +177,20 @@ intake_accept(struct worker *w, struct intake_listener *from)
 		intake_note_wait(w, c);
 		runner_serve(w, c, &taken);
 	}
+	return i == ACCEPTS_AT_ONCE;
+}
+
+void
+intake_finish(struct worker *w)
+{
+	struct intake *in = &w->intake;
+	size_t i;
+
+	in->listening = true;
+	for (i = 0; i < in->listener_count; i++)
+		while (intake_accept(w, &in->listeners[i]))
+			continue;
+	in->listening = false;
 }
 
 /* Takes one handed-over connection. */

@@ -93,8 +93,11 @@ worker_leave(struct worker *w, enum worker_leaving how)
 	if (!held)
 		board_leaving(w->setup->board, w->setup->slot);
 	intake_update(w, held);
-	if (how == WORKER_STOPS)
-		worker_stop(w);
+	if (how != WORKER_STOPS)
+		return;
+	worker_stop(w);
+	if (!held)
+		intake_finish(w);
 }
 
 static void

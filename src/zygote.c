@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #endif
 
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +24,9 @@
 #include "title.h"
 #include "worker.h"
 #include "zygote.h"
+
+/* After a stop the workers take what had connected before; then nobody listens. */
+#define DEAF_NS 200000000u
 
 /* ------------------------------------------------------------- starting */
 
@@ -47,8 +52,11 @@ zygote_become(const struct zygote_setup *setup)
 
 	title_set("zygote %u", setup->generation);
 	setsid();	/* Ctrl-C reaches the master only */
-	if (setup->error_log_fd != STDERR_FILENO)
+	if (setup->error_log_fd > STDERR_FILENO) {
 		dup2(setup->error_log_fd, STDERR_FILENO);
+		/* Else it would still be the old file after the logs are reopened. */
+		close(setup->error_log_fd);
+	}
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null != -1) {
@@ -158,6 +166,7 @@ zygote_wait(struct zygote *z)
 	next = earlier(next, z->look_ns);
 	next = earlier(next, z->overtime_look_ns);
 	next = earlier(next, z->kill_ns);
+	next = earlier(next, z->deaf_ns);
 	wait = next > now ? next - now : 0;
 	t.tv_sec = (time_t)(wait / 1000000000u);
 	t.tv_nsec = (long)(wait % 1000000000u);
@@ -183,6 +192,19 @@ drain(int fd)
 		;
 }
 
+/* Ends listening for all who have the sockets: also for workers that are in a
+ * servlet and would keep them open, so that a client waits for nobody. */
+static void
+zygote_deafen(struct zygote *z)
+{
+	const struct listeners *l = z->setup->listeners;
+
+	for (size_t i = 0; i < l->count; i++) {
+		shutdown(l->at[i].fd, SHUT_RD);
+		close(l->at[i].fd);
+	}
+}
+
 /* The workers leave; the listeners are no longer ours. */
 static void
 zygote_leave(struct zygote *z, enum control_message how)
@@ -191,8 +213,10 @@ zygote_leave(struct zygote *z, enum control_message how)
 	uint32_t drain_ms = z->setup->config->timeouts.drain;
 
 	if (z->state == ZYGOTE_SERVES) {
-		for (size_t i = 0; i < l->count; i++)
+		for (size_t i = 0; how == CONTROL_LEAVE && i < l->count; i++)
 			close(l->at[i].fd);
+		if (how == CONTROL_STOP)
+			z->deaf_ns = clock_ns() + DEAF_NS;
 		if (drain_ms > 0)
 			z->kill_ns = clock_ns() + (uint64_t)drain_ms * 1000000u;
 	}
@@ -261,6 +285,10 @@ zygote_serve(struct zygote *z)
 		}
 		if (z->overtime_look_ns != 0 && now >= z->overtime_look_ns)
 			zygote_enforce_timeouts(z, now);
+		if (z->deaf_ns != 0 && now >= z->deaf_ns) {
+			z->deaf_ns = 0;
+			zygote_deafen(z);
+		}
 		if (z->kill_ns != 0 && now >= z->kill_ns) {
 			z->kill_ns = 0;
 			zygote_kill_all(z);

@@ -72,6 +72,7 @@ struct zygote {
 	uint64_t tick_ns;		/* close a part of the peak, let surplus go */
 	uint64_t overtime_look_ns;	/* look for requests over their time */
 	uint64_t kill_ns;		/* end of drain */
+	uint64_t deaf_ns;		/* stop listening */
 	uint64_t fork_after_ns;		/* backing off */
 
 	bool watch;			/* wait for listeners and the run socket too */
