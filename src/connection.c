@@ -55,10 +55,13 @@ connection_new(struct loop *l, int fd)
 void
 connection_close(struct loop *l, struct connection *c)
 {
-	connection_unwatch(l, c);
-	loop_deadline(l, c, DEADLINE_NONE);
-	close(c->fd);
+	if (c->watched != 0)
+		poller_close(l->poller, c->fd);
+	else
+		close(c->fd);
+	c->watched = 0;
 	c->fd = -1;
+	loop_deadline(l, c, DEADLINE_NONE);
 	if (c->request != NULL)
 		request_free(&l->requests, c->request);
 	c->request = NULL;

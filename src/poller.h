@@ -35,6 +35,9 @@ int poller_add(struct poller *p, int fd, unsigned events, void *data);
 int poller_set(struct poller *p, int fd, unsigned events, void *data);
 int poller_remove(struct poller *p, int fd);
 
+/* Removes a descriptor that no other process has, and closes it. */
+void poller_close(struct poller *p, int fd);
+
 /* Waits up to timeout_ms (-1: for ever) and returns the number of events, 0
  * on time-out or when wake_fd (-1: none) became readable, -1 and errno (EINTR).
  * May be called while no other thread calls any function of this poller,

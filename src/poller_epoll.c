@@ -84,6 +84,13 @@ poller_remove(struct poller *p, int fd)
 	return epoll_ctl(p->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+void
+poller_close(struct poller *p, int fd)
+{
+	(void)p;
+	close(fd);	/* the last descriptor of a socket takes it out, see epoll(7) */
+}
+
 /* Waits until the epoll descriptor has something to report.  1, 0: time is
  * up or wake_fd is readable, -1 and errno. */
 static int

@@ -185,6 +185,13 @@ poller_remove(struct poller *p, int fd)
 	return filters_change(p, fd, before, 0, NULL);
 }
 
+void
+poller_close(struct poller *p, int fd)
+{
+	poller_remove(p, fd);
+	close(fd);
+}
+
 /* Waits until the kqueue has something to report.  1, 0: time is up or
  * wake_fd is readable, -1 and errno. */
 static int

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <string.h>
 
 #include "poller.h"
@@ -229,6 +230,13 @@ poller_remove(struct poller *p, int fd)
 {
 	pthread_mutex_lock(&p->mutex);
 	return unlock_and_return(p, slot_remove(p, fd));
+}
+
+void
+poller_close(struct poller *p, int fd)
+{
+	poller_remove(p, fd);
+	close(fd);
 }
 
 /* A copy of what is watched, with room for one more: the spare one, or a new
