@@ -43,7 +43,8 @@
 #define HEAD_MAX 2048
 #define BUFFER_SIZE (256 * 1024)
 #define OPENING_MAX 128		/* -w: connections being opened at once */
-#define HOLD_PATIENCE_NS (10ull * SECOND_NS)
+#define HOLD_ROUND_NS (15ull * SECOND_NS)
+#define HOLD_PATIENCE_NS (3ull * SECOND_NS)	/* for each answer */
 
 enum state { CLOSED, IDLE, SENDING, READING };
 
@@ -422,11 +423,29 @@ run_load(void)
 	}
 }
 
+/* How many of the first count have their answer, or have failed. */
+static int
+hold_settled(int count)
+{
+	uint64_t now = now_ns();
+	int i, settled = 0;
+
+	for (i = 0; i < count; i++) {
+		struct connection *c = &load.all[i];
+
+		if ((c->state == SENDING || c->state == READING) &&
+		    now > c->due_ns + HOLD_PATIENCE_NS)
+			connection_failed(c);
+		settled += c->state == IDLE || c->state == CLOSED;
+	}
+	return settled;
+}
+
 /* One request on each connection.  Returns how many answered. */
 static int
 hold_round(unsigned round)
 {
-	uint64_t give_up_ns = now_ns() + HOLD_PATIENCE_NS;
+	uint64_t give_up_ns = now_ns() + HOLD_ROUND_NS;
 	int i, started = 0, answered = 0, settled = 0;
 
 	while (settled < options.connections && now_ns() < give_up_ns) {
@@ -438,8 +457,7 @@ hold_round(unsigned round)
 				connection_start(c, now_ns());
 		}
 		load_wait(now_ns() + SECOND_NS / 100);
-		for (settled = 0, i = 0; i < started; i++)
-			settled += load.all[i].state == IDLE || load.all[i].state == CLOSED;
+		settled = hold_settled(started);
 	}
 	for (i = 0; i < options.connections; i++)
 		answered += load.all[i].answers == round;

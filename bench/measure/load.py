@@ -2,6 +2,8 @@
 import json
 import os
 import resource
+import shutil
+import signal
 import subprocess
 import time
 
@@ -55,13 +57,14 @@ class Watch:
 
     def _now(self):
         return (processes.cpu_seconds(self.server.pids()), _children_seconds(),
-                processes.machine_busy_seconds(), time.monotonic())
+                processes.machine_idle_seconds(), time.monotonic())
 
     def stop(self):
-        server, client, machine, seconds = (
+        server, client, idle, seconds = (
             after - before for after, before in zip(self._now(), self.before))
+        others = os.cpu_count() * seconds - idle - server - client
         return {"server_cpu_s": server, "client_cpu": client / seconds,
-                "others_cpu": max(0.0, machine - server - client) / seconds}
+                "others_cpu": max(0.0, others) / seconds}
 
 
 def measured(server, command):
@@ -103,28 +106,69 @@ class IdleConnections:
         self.server.clients.discard(self.process.pid)
 
 
-def system_calls(server, connections=64):
-    """System calls per kept-alive request, and the commonest of them, by strace."""
-    report = os.path.join(server.directory, "strace")
-    attach = [word for pid in server.pids() for word in ("-p", str(pid))]
-    tracer = subprocess.Popen(["strace", "-f", "-c", "-o", report, *attach],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    server.clients.add(tracer.pid)
-    time.sleep(0.5)     # strace does not tell when it has attached
-    try:
-        requests = run(wrk_command(server, connections, 1))["requests"]
-    finally:
-        tracer.send_signal(2)
-        tracer.wait()
-        server.clients.discard(tracer.pid)
-    calls = []
+# Those that servers use per request; the kernel counts all in raw_syscalls.
+NAMED_CALLS = ("accept4 close epoll_ctl epoll_pwait epoll_wait fcntl futex openat poll ppoll pread64 read "
+               "recvfrom recvmsg sendfile64 sendmsg sendto setsockopt write writev").split()
+
+
+def _perf(pids, report):
+    events = ["raw_syscalls:sys_enter"] + [f"syscalls:sys_enter_{name}" for name in NAMED_CALLS]
+    return ["perf", "stat", "-x", ";", "-o", report, "-e", ",".join(events), "-p", ",".join(map(str, pids))]
+
+
+def _perf_calls(report):
+    """(total, {name: count}) of perf's report."""
+    counts = {}
+    with open(report) as file:
+        for line in file:
+            fields = line.split(";")
+            if len(fields) > 2 and fields[0].isdigit():
+                counts[fields[2].rpartition("sys_enter")[2].lstrip("_")] = int(fields[0])
+    return counts.pop(""), counts
+
+
+def _strace(pids, report):
+    return ["strace", "-f", "-c", "-o", report, *(word for pid in pids for word in ("-p", str(pid)))]
+
+
+def _strace_calls(report):
+    counts = {}
     with open(report) as file:
         for line in file:
             words = line.split()
             if len(words) >= 5 and words[3].isdigit() and words[-1] != "total":
-                calls.append((int(words[3]), words[-1]))
-    calls.sort(reverse=True)
-    total = sum(count for count, _ in calls)
-    return {"syscalls": total / max(1, requests),
-            "syscall_names": ", ".join(f"{name} {count / max(1, requests):.2f}"
-                                       for count, name in calls[:5])}
+                counts[words[-1]] = int(words[3])
+    return sum(counts.values()), counts
+
+
+def system_calls(server, connections=64):
+    """System calls per kept-alive request, and the commonest of them.
+
+    By perf, which hardly disturbs; by strace where perf may not, which slows
+    each call so much that a server's behaviour changes.
+    """
+    report = os.path.join(server.directory, "calls")
+    command, parse = (_perf, _perf_calls) if perf_works() else (_strace, _strace_calls)
+    tracer = subprocess.Popen(command(server.pids(), report), env={"PATH": PATH},
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server.clients.add(tracer.pid)
+    time.sleep(0.5)     # neither tells when it has attached
+    try:
+        requests = run(wrk_command(server, connections, 1))["requests"]
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait()
+        server.clients.discard(tracer.pid)
+    if not requests:
+        raise PeerError("no answers while its system calls were counted")
+    total, counts = parse(report)
+    commonest = sorted(counts.items(), key=lambda item: -item[1])[:5]
+    return {"syscalls": total / requests,
+            "syscall_names": ", ".join(f"{name} {count / requests:.2f}" for name, count in commonest)}
+
+
+def perf_works():
+    if shutil.which("perf", path=PATH) is None:
+        return False
+    return subprocess.run(["perf", "stat", "-e", "raw_syscalls:sys_enter", "true"], env={"PATH": PATH},
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0

@@ -3,7 +3,7 @@ from html import escape
 
 OURS, THEIRS = "#c2410c", "#64748b"
 LINES = ["#c2410c", "#2563eb", "#059669", "#7c3aed", "#b45309", "#0891b2", "#be123c", "#475569"]
-WIDTH, ROW, LEFT, TOP = 820, 24, 330, 44
+WIDTH, ROW, LEFT, TOP = 900, 24, 370, 44
 
 
 def _open(width, height, title):

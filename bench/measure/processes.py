@@ -43,14 +43,31 @@ def descendants(excluded=()):
     return found
 
 
+def _threads_seconds(pid):
+    """Processor time of the threads of a process, to the nanosecond."""
+    ns = 0
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
+                ns += int(file.read().split()[0])
+    except OSError:     # it has just ended, or the kernel does not tell
+        pass
+    return ns / 1e9
+
+
 def cpu_seconds(pids):
-    """User and system time of the processes and of the children they have reaped."""
-    ticks = 0
+    """User and system time of the processes and of the children they have reaped.
+
+    /proc/PID/stat cuts off at 10 ms, which is a lot where 200 processes share
+    the work; the threads' own figures do not, but lack threads that have ended.
+    """
+    seconds = 0
     for pid in pids:
         fields = _stat(pid)
         if fields:
-            ticks += sum(int(value) for value in fields[11:15])
-    return ticks / TICK
+            user, system, user_reaped, system_reaped = (int(value) / TICK for value in fields[11:15])
+            seconds += max(user + system, _threads_seconds(pid)) + user_reaped + system_reaped
+    return seconds
 
 
 def pss_mib(pids):
@@ -65,11 +82,11 @@ def pss_mib(pids):
     return kib / 1024
 
 
-def machine_busy_seconds():
-    """User and system time of the whole machine, without interrupts and without idling."""
+def machine_idle_seconds():
+    """Time the processors had nothing to do."""
     with open("/proc/stat") as file:
         values = [int(value) for value in file.readline().split()[1:]]
-    return sum(values[:3]) / TICK
+    return (values[3] + values[4]) / TICK
 
 
 def _reap():
