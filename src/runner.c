@@ -54,6 +54,27 @@ runner_route(struct worker *w, struct servlet *s)
 	return 0;
 }
 
+/* PROCESS-NUMBER: unique while the server runs.  By hand: it is done for every
+ * request, and snprintf took 2 % of a short one. */
+static void
+runner_name(struct worker *w)
+{
+	uint64_t parts[2] = { w->request_count,
+	    (uint64_t)atomic_load_explicit(&w->setup->slot->pid, memory_order_relaxed) };
+	char digits[SLOT_ID_MAX + 16], *at = digits + sizeof(digits);
+	int i;
+
+	*--at = '\0';
+	for (i = 0; i < 2; i++) {
+		if (i > 0)
+			*--at = '-';
+		do
+			*--at = (char)('0' + parts[i] % 10);
+		while ((parts[i] /= 10) > 0);
+	}
+	memcpy(w->setup->slot->request_id, at, (size_t)(digits + sizeof(digits) - at));
+}
+
 /* What the zygote needs to know should this process die now. */
 static void
 runner_note(struct worker *w, const struct connection *c)
@@ -72,9 +93,7 @@ runner_note(struct worker *w, const struct connection *c)
 	memcpy(slot->head, r->buffer, length);
 	slot->head_length = (uint32_t)length;
 	memcpy(slot->remote, c->remote, sizeof(c->remote));
-	snprintf(slot->request_id, sizeof(slot->request_id), "%ld-%llu",
-	    (long)atomic_load_explicit(&slot->pid, memory_order_relaxed),
-	    (unsigned long long)w->request_count);
+	runner_name(w);
 }
 
 /* Loads (for runtimes that must not be forked) and initialises the program, once. */
