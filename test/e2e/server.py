@@ -35,6 +35,7 @@ def environment(directory, **more):
         env[name] = SANITIZER % directory
     env["ASAN_OPTIONS"] += ":detect_leaks=" + os.environ.get("LEAKS", "1")
     env["UBSAN_OPTIONS"] += ":print_stacktrace=1"
+    env["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=" + os.path.join(TOP, "test", "leaks.supp")
     return env
 
 
