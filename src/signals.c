@@ -97,19 +97,34 @@ signals_taken(int signal_number)
 	return noted;
 }
 
+static const int signals_harmless[] = { SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1 };
+
+#define HARMLESS_COUNT (sizeof(signals_harmless) / sizeof(signals_harmless[0]))
+
 void
 signals_child(void)
 {
-	static const int harmless[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGPIPE };
 	sigset_t none;
 
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL);	/* fails for KILL and STOP, and need not work there */
-	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
-		signals_set(harmless[i], signals_nothing);
+	for (size_t i = 0; i < HARMLESS_COUNT; i++)
+		signals_set(signals_harmless[i], signals_nothing);
 	signals_close();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void
+signals_forked(void)
+{
+	struct sigaction action;
+
+	/* All but PIPE, which comes first: programs handle EPIPE. */
+	for (size_t i = 1; i < HARMLESS_COUNT; i++)
+		if (sigaction(signals_harmless[i], NULL, &action) == 0 &&
+		    action.sa_handler == signals_nothing)
+			signal(signals_harmless[i], SIG_DFL);
 }
 
 void

@@ -36,6 +36,10 @@ void signals_child(void);
  * default again.  Less than signals_child, and cheaper. */
 void signals_leave(void);
 
+/* In a process that a servlet has forked from a worker: TERM and the like end
+ * it again, unless the servlet catches them itself.  Async-signal-safe. */
+void signals_forked(void);
+
 /* All dispositions, to be put back after code that changes them. */
 struct signals_saved {
 	struct sigaction action[NSIG];

@@ -13,6 +13,7 @@
 #include "processor.h"
 #include "runner.h"
 #include "siblings.h"
+#include "signals.h"
 #include "worker.h"
 
 #define BATCH 256	/* events fetched at once */
@@ -33,6 +34,7 @@ worker_forked_child(void)
 		close(worker.intake.listeners[i].fd);
 	close(worker.setup->control_fd);
 	worker.response.broken = true;
+	signals_forked();
 }
 
 int

@@ -147,6 +147,12 @@ function Request:get_request_id() end
 ---@return integer? errno
 function Request:rread(length) end
 
+---The same, by the name it once had.
+---@deprecated
+---@param length? integer
+---@return string? octets
+function Request:read_body(length) end
+
 ---Goes back to the body's first octet.
 ---@return true?
 ---@return string? message
