@@ -133,7 +133,7 @@ module_start(const struct module_option *options, size_t count, char *error)
 {
 	if (runtime_start(options, count, error) == -1)
 		return -1;
-	if (watch_forks() == -1 || error_open() == -1 || wsgi_open() == -1) {
+	if (watch_forks() == -1 || error_open() == -1) {
 		error_text(error);
 		release_gil();
 		return -1;
@@ -155,6 +155,15 @@ function_of(PyObject *module, const char *name)
 	return function;
 }
 
+/* An application is told apart, so that its author knows what is missing. */
+static int
+wsgi_refuse(const char *path)
+{
+	PyErr_Format(PyExc_NotImplementedError,
+	    "%s is a WSGI application, and those are not served yet", path);
+	return -1;
+}
+
 static int
 find_functions(struct program *p, const char *path)
 {
@@ -167,7 +176,7 @@ find_functions(struct program *p, const char *path)
 	if (p->application == NULL)
 		p->application = function_of(p->module, "app");
 	if (p->application != NULL)
-		return 0;
+		return wsgi_refuse(path);
 	PyErr_Format(PyExc_AttributeError, "%s defines neither run(s) "
 	    "nor a WSGI application called application or app", path);
 	return -1;
@@ -198,7 +207,7 @@ load_application(struct program *p, const struct module_servlet *servlet)
 	if (p->home == NULL || home_enter(p->home) == -1)
 		return -1;
 	p->application = script_import(servlet->path);
-	return p->application == NULL ? -1 : 0;
+	return p->application == NULL ? -1 : wsgi_refuse(servlet->path);
 }
 
 static void
@@ -263,7 +272,7 @@ call(struct program *p, PyObject *function)
 	return -1;
 }
 
-/* Calls function with self, or the application, for the request. */
+/* Calls function with self for the request. */
 static int
 answer(struct program *p, PyObject *function, servlet *s)
 {
@@ -273,7 +282,7 @@ answer(struct program *p, PyObject *function, servlet *s)
 	current = s;
 	api_servlet_bind(p->self, s);
 	failed = home_enter(p->home) == -1 ? -1 :
-	    function != NULL ? call(p, function) : wsgi_run(p->application, s);
+	    call(p, function);
 	if (is_copy)
 		end_copy(failed);
 	if (failed)

@@ -23,8 +23,8 @@ traceback is in the error log.  Each process runs one request at a time, and
 was forked after the servlet's file was loaded: connections to databases and
 threads belong into ``init``, which is called once in each process.
 
-A file that defines no ``run`` but a callable ``application`` or ``app`` is a
-WSGI application (PEP 3333); so is ``load_servlet ("package.module:name", ...)``.
+WSGI applications (PEP 3333) are not served yet: a file that defines no ``run``
+is refused when it is loaded.
 """
 
 from collections.abc import Callable, Mapping

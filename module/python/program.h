@@ -8,7 +8,6 @@
  *	home.c		a directory's own modules, in front of sys.path
  *	script.c	loads a servlet's file or a "pkg.module:name"
  *	api.c, each.c	what a servlet calls: the built-in module `modserver`
- *	wsgi.c ...	applications of PEP 3333
  *	error.c		exceptions into the error log
  *
  * Functions that return int answer 0, or -1 with a Python exception set.
@@ -117,13 +116,5 @@ int each_add_types(PyObject *module);
 
 /* TypeError unless least <= count <= most. */
 int api_check_count(const char *name, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most);
-
-/* -------------------------------------------------------------------- wsgi */
-
-/* Answers one request with a WSGI application. */
-int wsgi_run(PyObject *application, servlet *s);
-
-/* Keeps what it needs.  Call once. */
-int wsgi_open(void);
 
 #endif
