@@ -41,7 +41,7 @@
 #define INTERVAL_NS (SECOND_NS / 10)	/* of the counts over time */
 #define INTERVALS_MAX 1000
 #define HEAD_MAX 2048
-#define BUFFER_SIZE (256 * 1024)
+#define BUFFER_SIZE (1 << 20)
 #define OPENING_MAX 128		/* -w: connections being opened at once */
 #define HOLD_ROUND_NS (15ull * SECOND_NS)
 #define HOLD_PATIENCE_NS (3ull * SECOND_NS)	/* for each answer */
@@ -330,8 +330,8 @@ answer_read(struct connection *c)
 			    HEAD_MAX - 1 - c->head_length, 0);
 		else {
 			/* Not copied: the server is measured, not memcpy. */
-			want = c->body_left > 0 && c->body_left < (1 << 20) ?
-			    (size_t)c->body_left : 1 << 20;
+			want = c->body_left > 0 && c->body_left < BUFFER_SIZE ?
+			    (size_t)c->body_left : BUFFER_SIZE;
 			n = recv(c->fd, load.buffer, want, MSG_TRUNC);
 		}
 		if (n == -1)
