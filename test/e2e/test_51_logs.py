@@ -49,8 +49,8 @@ def test_every_refusal(serve):
         with s.connect() as c:
             c.send(data)
             c.read()
-    statuses = [l[3] for l in wait_lines(s, 4)]
-    assert statuses == ["400", "414", "413", "408"]
+    statuses = {l[3] for l in wait_lines(s, 4)}
+    assert statuses == {"400", "414", "413", "408"}
 
 
 def test_nobody_forges_a_line(serve):
