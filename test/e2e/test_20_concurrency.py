@@ -19,7 +19,8 @@ def test_forty_sleepers(serve):
     assert len(pids) >= 40, pids
     assert not any("interrupted" in p for p in pids)
     time.sleep(8)       # idle_timeout is 5 s: what is tested
-    assert len(s.workers()) <= 2
+    # With LeakSanitizer each of them looks through its memory before it is gone.
+    until(lambda: len(s.workers()) <= 2, 0.2 + 8 * (SLOW - 1), "two workers at most")
 
 
 @pytest.mark.alone
