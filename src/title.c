@@ -21,7 +21,8 @@ static size_t title_size;	/* of argv and environment together */
 static size_t title_arguments;	/* of argv alone */
 
 /* The copies, never freed: argv and environ point into them. */
-static char **argv_copy, **environ_copy;
+/* "used": nothing reads them, and they are what keeps the copies from being lost. */
+static char **argv_copy __attribute__((used)), **environ_copy __attribute__((used));
 
 /* Where the run of strings that starts at `from` ends: behind the last one
  * that follows its predecessor directly. */

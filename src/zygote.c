@@ -306,7 +306,7 @@ int
 zygote_run(const struct zygote_setup *setup)
 {
 	static const int signals[] = { SIGCHLD };
-	struct zygote z;
+	static struct zygote z;	/* as long as the process; what it has is not lost at exit */
 
 	memset(&z, 0, sizeof(z));
 	signals_child();
