@@ -131,9 +131,9 @@ helper_leave(struct helper *h)
 bool
 helper_in_servlet(struct helper *h)
 {
-	enum turn_state state = turn_state(atomic_load(&h->turn));
-
-	return state == TURN_SERVLET || state == TURN_HELPER;
+	/* A crashed one too: the helper, in the midst of an event, must not take
+	 * itself for the main thread and run what has become ready. */
+	return turn_state(atomic_load(&h->turn)) != TURN_LOOP;
 }
 
 void

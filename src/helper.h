@@ -57,7 +57,7 @@ void helper_start(struct helper *h);
 void helper_enter(struct helper *h, uint64_t now_ns);
 bool helper_leave(struct helper *h);
 
-/* Whether the main thread is in a servlet.  Async-signal-safe. */
+/* Whether the main thread is in a servlet, or has crashed there.  Async-signal-safe. */
 bool helper_in_servlet(struct helper *h);
 
 /* From the crash handler: has the helper give every connection but the crashed
