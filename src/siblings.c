@@ -1,5 +1,6 @@
 /* siblings.c - see siblings.h. */
 #include <errno.h>
+#include <poll.h>
 
 #include "clock.h"
 #include "connection.h"
@@ -7,6 +8,11 @@
 #include "siblings.h"
 #include "spool.h"
 #include "worker.h"
+
+/* What a crashed worker's connections may take to leave, in all; the crash
+ * handler waits a little longer. */
+#define EVACUATE_NS 900000000u
+#define EVACUATE_POLL_MS 2
 
 static enum source run_room = SOURCE_RUN_ROOM, keep_room = SOURCE_KEEP_ROOM;
 static bool watching_run, watching_keep;
@@ -127,18 +133,39 @@ siblings_keep_all(struct worker *w)
 	unwatch_room(w, &watching_keep, w->setup->handover->keep[0]);
 }
 
+/* Sends it to its own socket, else to the other, whose receivers do the same
+ * with it; waits for room until then. */
+static void
+evacuate(const struct handover_sockets *h, struct connection *c, uint64_t until_ns)
+{
+	bool ready = c->state == CONNECTION_READY;
+	struct pollfd p[2] = {
+		{ .fd = ready ? h->run[0] : h->keep[0], .events = POLLOUT },
+		{ .fd = ready ? h->keep[0] : h->run[0], .events = POLLOUT },
+	};
+	uint64_t now = clock_ns();
+
+	while (handover_send(p[0].fd, c, now) == -1 && errno == EAGAIN &&
+	    handover_send(p[1].fd, c, now) == -1 && errno == EAGAIN && now < until_ns) {
+		/* There may be room for this one long before there is for poll(). */
+		poll(p, 2, EVACUATE_POLL_MS);
+		now = clock_ns();
+	}
+}
+
 void
 siblings_evacuate(struct worker *w)
 {
-	const struct handover_sockets *h = w->setup->handover;
+	uint64_t until = clock_ns() + EVACUATE_NS;
 	struct connection *c;
-	uint64_t now = clock_ns();
 
-	for (c = w->loop.all; c != NULL; c = c->next) {
-		if (c->state == CONNECTION_RUNNING || c->state == CONNECTION_LINGERING)
-			continue;
-		handover_send(c->state == CONNECTION_READY ? h->run[0] : h->keep[0], c, now);
-	}
+	for (c = w->loop.all; c != NULL; c = c->next)
+		if (c->state == CONNECTION_READY)
+			evacuate(w->setup->handover, c, until);
+	announce(w->setup->board);
+	for (c = w->loop.all; c != NULL; c = c->next)
+		if (c->state < CONNECTION_READY || c->state == CONNECTION_WRITING)
+			evacuate(w->setup->handover, c, until);
 	announce(w->setup->board);
 }
 

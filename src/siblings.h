@@ -20,7 +20,7 @@ void siblings_run_all(struct worker *w);
 void siblings_keep_all(struct worker *w);
 
 /* Of a worker that has crashed: the same for every connection but the one that
- * runs, without malloc, and without a second try. */
+ * runs, without malloc, and waiting for room for less than a second. */
 void siblings_evacuate(struct worker *w);
 
 /* The socket has room again. */
