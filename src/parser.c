@@ -234,6 +234,17 @@ parser_engine_reason(enum http_errno error)
 	}
 }
 
+/* A target that ends its line is a request of HTTP/0.9, which has no more of
+ * it; the engine would go on to wait for fields. */
+static bool
+parser_is_version_missing(const struct parser *p, const struct head *head, const char *raw)
+{
+	size_t end = (size_t)head->target + head->target_length;
+
+	return head->target_length > 0 && end < p->head_length &&
+	    (raw[end] == '\r' || raw[end] == '\n');
+}
+
 static enum parser_result
 parser_head(struct parser *p, struct head *head, const char *raw, const char *data,
     size_t length, size_t *used)
@@ -260,6 +271,8 @@ parser_head(struct parser *p, struct head *head, const char *raw, const char *da
 		n++;	/* it stops at the last LF, not behind it */
 	p->head_length += n;
 	*used += n;
+	if (parser_is_version_missing(p, head, raw))
+		return parser_refuse(p, 400, "malformed request line");
 	if (feed.complete)
 		return parser_complete(p, head, raw,
 		    http_method_str((enum http_method)engine.method));
