@@ -231,7 +231,7 @@ def chunked(body, size):
     return b"".join(parts)
 
 
-def until(condition, timeout=10, what="the condition"):
+def until(condition, timeout=30, what="the condition"):
     """Polls until condition() is true and returns its value."""
     end = time.monotonic() + timeout
     while True:

@@ -4,11 +4,11 @@ import glob
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 
 from client import Client, until
+from ports import free_port
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.join(TOP, os.environ.get("MODSERVER", "modserver"))
@@ -20,13 +20,6 @@ SLOW = 4 if SANITIZED else 1
 
 SANITIZER = ("handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:"
              "handle_sigill=0:allow_user_segv_handler=1:log_path=%s/sanitizer")
-
-
-def free_port(host="127.0.0.1"):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
 
 
 def environment(directory, **more):
@@ -127,7 +120,7 @@ class Server:
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
-    def wait_log(self, pattern, timeout=10, count=1, path=None):
+    def wait_log(self, pattern, timeout=30, count=1, path=None):
         """Waits until the error log has so many matches of the pattern."""
         def matches():
             try:
