@@ -319,8 +319,10 @@ master_run(struct config *config, const char *path, bool daemon)
 		return 1;
 	}
 	title_set("master %s", path);
-	if (master_load(&m, config) == -1)
+	if (master_load(&m, config) == -1) {
+		pidfile_close(&m.pidfile);
 		return 1;
+	}
 	log_info("modserver %s starts with %s", MODSERVER_VERSION, m.candidate->config->file);
 	status = master_serve(&m);
 	watch_free(m.watch);

@@ -110,6 +110,18 @@ master_watch(struct master *m, const struct config *c)
 	free((void *)paths);
 }
 
+static void
+master_write_pidfile(struct master *m, const struct config *c)
+{
+	if (m->pidfile.path != NULL && c->pidfile != NULL &&
+	    strcmp(m->pidfile.path, c->pidfile) == 0)
+		return;
+	pidfile_close(&m->pidfile);
+	if (pidfile_open(&m->pidfile, c->pidfile) == -1)
+		log_error("pidfile \"%s\" cannot be written: %s", c->pidfile,
+		    errno == EEXIST ? "a running server holds it" : strerror(errno));
+}
+
 int
 master_load(struct master *m, struct config *config)
 {
@@ -122,8 +134,11 @@ master_load(struct master *m, struct config *config)
 		return -1;
 	}
 	/* From here on problems are the error log's, where there is one. */
-	if (m->current == NULL)
+	if (m->current == NULL) {
 		master_use_log(m, m->candidate->logs.error_fd);
+		/* Before the first answer: who has read one finds it. */
+		master_write_pidfile(m, config);
+	}
 	if (master_start_zygote(m, m->candidate) == -1) {
 		generation_free(m->candidate, master_listeners(m), true);
 		m->candidate = NULL;
@@ -180,18 +195,6 @@ log_listeners(const struct listeners *l, const struct listeners *known)
 		else
 			log_info("listening on http://%s:%u/", c->host, c->port);
 	}
-}
-
-static void
-master_write_pidfile(struct master *m, const struct config *c)
-{
-	if (m->pidfile.path != NULL && c->pidfile != NULL &&
-	    strcmp(m->pidfile.path, c->pidfile) == 0)
-		return;
-	pidfile_close(&m->pidfile);
-	if (pidfile_open(&m->pidfile, c->pidfile) == -1)
-		log_error("pidfile \"%s\" cannot be written: %s", c->pidfile,
-		    errno == EEXIST ? "a running server holds it" : strerror(errno));
 }
 
 /* The first generation serves: who started us may go. */

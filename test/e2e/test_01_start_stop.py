@@ -84,6 +84,14 @@ def test_pidfile(serve):
     assert not os.path.exists(path)
 
 
+def test_pidfile_of_a_server_that_cannot_start(serve):
+    """It is there before the first answer, and gone when there is none."""
+    s = serve('load_servlet ("nowhere.so", "/")\npidfile "server.pid"\n', ready=False)
+    s.expect_end = True
+    assert s.process.wait(20 * SLOW) == 1
+    assert not os.path.exists(os.path.join(s.directory, "server.pid"))
+
+
 def test_daemon(tmp_path):
     """-d returns when the server is ready; it runs in a session of its own and stops by TERM."""
     port = free_port()
