@@ -315,7 +315,8 @@ local function add_servlet(given)
   if not text(written) then
     return mistake("load_servlet: " .. show(written) .. " is no file, expected one such as \"hello.so\"")
   end
-  local is_name = #written < 1000 and match(written, "^[%a_][%w_%.]*:[%a_][%w_%.]*$")
+  local called = match(written, "^(.*)%(%)$") or written    -- "pkg.module:factory()"
+  local is_name = #written < 1000 and match(called, "^[%a_][%w_%.]*:[%a_][%w_%.]*$")
   if route == nil then
     if written:sub(1, 1) == "/" or is_name then
       return mistake(string.format('load_servlet %s: it needs a route, as in load_servlet (%s, "/name")',

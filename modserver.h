@@ -21,7 +21,7 @@
  * after run has returned, nor from another thread than the one that runs.
  *
  * A servlet that writes nothing answers 204 No Content.  Status is 200
- * and Content-Type "text/html; charset=UTF-8" unless set.  A response
+ * and Content-Type "text/html; charset=UTF-8" unless set or removed.  A response
  * that fits the buffer (64 KiB) gets a Content-Length; a longer one, or
  * one that was flushed, is chunked (for an HTTP/1.0 client: ended by
  * closing the connection).  HEAD, 204 and 304 never carry a body: what

@@ -155,28 +155,21 @@ function_of(PyObject *module, const char *name)
 	return function;
 }
 
-/* An application is told apart, so that its author knows what is missing. */
-static int
-wsgi_refuse(const char *path)
-{
-	PyErr_Format(PyExc_NotImplementedError,
-	    "%s is a WSGI application, and those are not served yet", path);
-	return -1;
-}
-
 static int
 find_functions(struct program *p, const char *path)
 {
 	p->run = function_of(p->module, "run");
-	p->init = function_of(p->module, "init");
-	p->cleanup = function_of(p->module, "cleanup");
-	if (p->run != NULL)
+	if (p->run != NULL) {
+		p->init = function_of(p->module, "init");
+		p->cleanup = function_of(p->module, "cleanup");
 		return 0;
+	}
+	/* An application's functions of those names are its own business. */
 	p->application = function_of(p->module, "application");
 	if (p->application == NULL)
 		p->application = function_of(p->module, "app");
 	if (p->application != NULL)
-		return wsgi_refuse(path);
+		return wsgi_open();
 	PyErr_Format(PyExc_AttributeError, "%s defines neither run(s) "
 	    "nor a WSGI application called application or app", path);
 	return -1;
@@ -207,7 +200,7 @@ load_application(struct program *p, const struct module_servlet *servlet)
 	if (p->home == NULL || home_enter(p->home) == -1)
 		return -1;
 	p->application = script_import(servlet->path);
-	return p->application == NULL ? -1 : wsgi_refuse(servlet->path);
+	return p->application == NULL ? -1 : wsgi_open();
 }
 
 static void
@@ -272,7 +265,7 @@ call(struct program *p, PyObject *function)
 	return -1;
 }
 
-/* Calls function with self for the request. */
+/* Calls function with self for the request; NULL: the application. */
 static int
 answer(struct program *p, PyObject *function, servlet *s)
 {
@@ -282,7 +275,7 @@ answer(struct program *p, PyObject *function, servlet *s)
 	current = s;
 	api_servlet_bind(p->self, s);
 	failed = home_enter(p->home) == -1 ? -1 :
-	    call(p, function);
+	    function != NULL ? call(p, function) : wsgi_run(p->application, s);
 	if (is_copy)
 		end_copy(failed);
 	if (failed)

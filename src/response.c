@@ -40,6 +40,7 @@ response_begin(struct response *r, struct arena *arena, int fd,
 	r->status_set = false;
 	r->headers = NULL;
 	r->last_header = &r->headers;
+	r->type_removed = false;
 	r->head_sent = false;
 	r->broken = false;
 	r->framing = FRAMING_NONE;

@@ -45,6 +45,7 @@ struct response {
 	int status;
 	bool status_set;	/* by the servlet: then writing nothing is no 204 */
 	struct header *headers, **last_header;
+	bool type_removed;	/* by the servlet: no default Content-Type either */
 	bool head_sent, broken;		/* broken: the client has gone or the framing is lost: cut */
 	enum response_framing framing;	/* once the head is sent */
 	int64_t declared_length;	/* Content-Length of the servlet, -1: none */

@@ -147,6 +147,8 @@ response_set_header(struct response *r, const char *name, const char *value, boo
 	if (strcasecmp(name, "Transfer-Encoding") == 0 || strcasecmp(name, "Keep-Alive") == 0 ||
 	    strcasecmp(name, "Upgrade") == 0 || strcasecmp(name, "Trailer") == 0)
 		return "the server alone decides about framing";
+	if (strcasecmp(name, "Content-Type") == 0)
+		r->type_removed = value == NULL;
 	if (replace || value == NULL)
 		header_remove(r, name);
 	if (value == NULL)
@@ -250,7 +252,7 @@ response_head_build(struct response *r, struct iovec *head)
 		at = put(at, response_date(), DATE_LENGTH);
 		at = PUT(at, "\r\n");
 	}
-	if (!has_type && r->framing != FRAMING_NONE)
+	if (!has_type && !r->type_removed && r->framing != FRAMING_NONE)
 		at = PUT(at, "Content-Type: text/html; charset=UTF-8\r\n");
 	at = put_framing(at, r);
 	head->iov_base = start;

@@ -181,7 +181,6 @@ servlet_find_host(servlet *s)
 	const char *text, *colon;
 	size_t length;
 
-	servlet_local_address(s);
 	if (s->target.absolute) {
 		text = get_target(s) + s->target.authority;
 		length = s->target.authority_length;
@@ -189,14 +188,16 @@ servlet_find_host(servlet *s)
 		text = get_header(s, "Host");
 		length = text == NULL ? 0 : strlen(text);
 	}
-	if (length == 0)
+	if (length == 0) {
+		servlet_local_address(s);
 		return;
+	}
 	colon = memrchr(text, ':', length);
 	if (colon != NULL && memchr(colon, ']', (size_t)(text + length - colon)) == NULL) {
 		s->port = atoi(colon + 1);
 		length = (size_t)(colon - text);
-	} else if (s->port != 0) {
-		s->port = 80;
+	} else {
+		s->port = strcmp(get_scheme(s), "https") == 0 ? 443 : 80;
 	}
 	s->host = arena_copy(s->arena, text, length);
 }

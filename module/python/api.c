@@ -23,21 +23,31 @@ static unsigned long main_thread;
 
 /* ------------------------------------------------------------------ helpers */
 
-servlet *
-api_request(PyObject *self)
+int
+api_is_main_thread(void)
 {
-	servlet *s = ((struct servlet_object *)self)->request;
+	return PyThread_get_thread_ident() == main_thread;
+}
 
+servlet *
+api_usable(servlet *s)
+{
 	if (s == NULL) {
-		PyErr_SetString(PyExc_RuntimeError, "the request of this servlet object is over");
+		PyErr_SetString(PyExc_RuntimeError, "the request of this object is over");
 		return NULL;
 	}
-	if (PyThread_get_thread_ident() != main_thread) {
+	if (!api_is_main_thread()) {
 		PyErr_SetString(PyExc_RuntimeError, "a request may be used "
 		    "only by the thread that runs the servlet");
 		return NULL;
 	}
 	return s;
+}
+
+servlet *
+api_request(PyObject *self)
+{
+	return api_usable(((struct servlet_object *)self)->request);
 }
 
 int

@@ -9,6 +9,7 @@
  *	script.c	loads a servlet's file or a "pkg.module:name"
  *	api.c, each.c	what a servlet calls: the built-in module `modserver`
  *	error.c		exceptions into the error log
+ *	wsgi.c		WSGI applications; wsgi.h has its parts
  *
  * Functions that return int answer 0, or -1 with a Python exception set.
  */
@@ -57,7 +58,8 @@ int home_enter(struct home *home);
  * borrowed reference that stays.  The same file is loaded once. */
 PyObject *script_load(const char *path);
 
-/* Imports "pkg.module:name" and returns the object, a new reference. */
+/* Imports "pkg.module:name" and returns the callable, a new reference; for
+ * "pkg.module:name()" what calling it returns. */
 PyObject *script_import(const char *path);
 
 /* ------------------------------------------------------------------- error */
@@ -88,6 +90,12 @@ void api_servlet_bind(PyObject *self, servlet *s);
  * this is not the thread that runs servlets. */
 servlet *api_request(PyObject *self);
 
+/* The same for a request that another object is bound to. */
+servlet *api_usable(servlet *s);
+
+/* Whether this is the thread that runs servlets. */
+int api_is_main_thread(void);
+
 /* A str that is UTF-8 for C.  If it holds surrogates (octets that were no
  * UTF-8), `owner` has the encoded form; give it back with text_clear. */
 struct text {
@@ -116,5 +124,13 @@ int each_add_types(PyObject *module);
 
 /* TypeError unless least <= count <= most. */
 int api_check_count(const char *name, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most);
+
+/* -------------------------------------------------------------------- wsgi */
+
+/* Prepares for applications; before the first one is called. */
+int wsgi_open(void);
+
+/* Answers the request by the application. */
+int wsgi_run(PyObject *application, servlet *s);
 
 #endif

@@ -130,8 +130,10 @@ script_import(const char *path)
 {
 	const char *colon = strchr(path, ':');
 	PyObject *module_name, *object, *names, *name;
+	size_t length = colon == NULL ? 0 : strlen(colon + 1);
+	int is_factory = length > 2 && strcmp(colon + length - 1, "()") == 0;
 
-	if (colon == NULL || colon == path || colon[1] == '\0') {
+	if (colon == NULL || colon == path || length == 0) {
 		PyErr_Format(PyExc_ValueError,
 		    "\"%s\" is neither a file nor \"package.module:name\"", path);
 		return NULL;
@@ -140,7 +142,8 @@ script_import(const char *path)
 	object = module_name == NULL ? NULL : PyImport_Import(module_name);
 	if (object != NULL) {
 		/* PyImport_Import answers with the module itself, not its package. */
-		names = PyUnicode_FromString(colon + 1);
+		names = PyUnicode_DecodeUTF8(colon + 1,
+		    (Py_ssize_t)(is_factory ? length - 2 : length), NULL);
 		name = names == NULL ? NULL : PyObject_CallMethod(names, "split", "s", ".");
 		for (Py_ssize_t i = 0; name != NULL && object != NULL && i < PyList_GET_SIZE(name); i++)
 			Py_SETREF(object, PyObject_GetAttr(object, PyList_GET_ITEM(name, i)));
@@ -150,6 +153,8 @@ script_import(const char *path)
 		Py_XDECREF(names);
 	}
 	Py_XDECREF(module_name);
+	if (object != NULL && is_factory)
+		Py_SETREF(object, PyObject_CallNoArgs(object));
 	if (object != NULL && !PyCallable_Check(object)) {
 		PyErr_Format(PyExc_TypeError, "%s is a %s, no WSGI application", path,
 		    Py_TYPE(object)->tp_name);

@@ -280,7 +280,7 @@ def test_headers_that_cannot_be_sent(python):
 
 def test_servlet_object_dies_with_its_request(python):
     python.get("/kept")
-    assert python.get("/kept").text == "the request of this servlet object is over /kept"
+    assert python.get("/kept").text == "the request of this object is over /kept"
 
 
 def test_init(python):

@@ -1,0 +1,10 @@
+"""Django, its static files included."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "django_project.settings")
+
+from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+application = StaticFilesHandler(get_wsgi_application())
