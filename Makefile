@@ -69,7 +69,7 @@ help:
 	@echo 'make check      clang-tidy and cppcheck'
 	@echo 'make asan tsan poll     a variant in build/asan, build/tsan, build/poll'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
-	@echo 'make bench-quick bench   compare with other servers: five minutes, an hour'
+	@echo 'make bench-quick bench   compare with other servers: 5 minutes, 25 minutes'
 	@echo 'make install uninstall  under DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make clean'
 	@echo 'Variables: CC CFLAGS LDFLAGS BUILD POLLER=$(POLLER) WERROR=1 PYTHON RUBY GO'

@@ -3,17 +3,21 @@
 A peer is a script named `start`, whose comments say what it is:
 
     # title: what the tables call it
-    # group: it is compared with the others of this group
+    # group: it is compared with the others of this group; may be repeated
     # program: what must be there to run it (a command, or a file)
-    # needs: further files that must be there
+    # needs: further files that must be there, * in their names allowed
     # package: where Debian has them
     # version: a command that prints its version
     # serves: hello sleep download upload keepalive, those that apply
-    # download: path of the 100 MB file, if not /files/download.bin
+    # scenarios: the only ones it takes part in, if not all that it could
+    # download: path of the large file, if not /files/download.bin
+    # note: what a reader of its figures should know
 
 It runs in its directory with PORT (of 127.0.0.1), DIR (an empty directory for
-whatever it writes), FILES (files to serve) and BUILD (kept between runs) in
-its environment, and becomes or waits for the server, in the foreground.
+whatever it writes), FILES (files to serve), BUILD (kept between runs) and
+BLOCKING (how many requests will sleep at once, 0 for none: servers with a
+fixed number of threads need to know) and SCENARIO in its environment, and
+becomes or waits for the server, in the foreground.
 """
 import glob
 import os
@@ -43,27 +47,28 @@ class Peer:
     def __init__(self, name):
         self.name = name
         self.directory = os.path.join(BENCH, "peers", name)
-        fields = {}
         with open(os.path.join(self.directory, "start")) as file:
-            for line in file:
-                match = re.match(r"# (\w+): (.*)", line)
-                if match:
-                    fields[match[1]] = match[2]
+            heads = re.findall(r"^# (\w+): (.*)", file.read(), re.MULTILINE)
+        fields = dict(heads)
         self.title = fields["title"]
-        self.group = fields["group"]
+        self.groups = [value for key, value in heads if key == "group"]
         self.program = fields["program"]
         self.needs = fields.get("needs", "").split()
         self.packages = fields["package"]
         self.version_command = fields["version"]
         self.serves = set(fields["serves"].split())
+        self.scenarios = set(fields.get("scenarios", "").split())
         self.download_path = fields.get("download", "/files/download.bin")
         self.note = fields.get("note", "")
+
+    def takes_part(self, scenario):
+        return scenario.needs <= self.serves and (not self.scenarios or scenario.name in self.scenarios)
 
     def missing(self):
         """What is not there, or None."""
         for name in [self.program] + self.needs:
             if "/" in name:
-                found = os.path.exists(os.path.join(self.directory, name))
+                found = glob.glob(os.path.join(self.directory, name))
             else:
                 found = shutil.which(name, path=PATH)
             if not found:
@@ -107,10 +112,13 @@ def request(port, method, path, body=None, timeout=10):
 
 
 class Server:
-    """A running peer: with Server(peer, files, build) as server: ..."""
+    """A running peer: with Server(peer, files, build, scenario) as server: ...
 
-    def __init__(self, peer, files, build):
-        self.peer, self.files, self.build = peer, files, build
+    Without a scenario it is for a look whether it serves what it says.
+    """
+
+    def __init__(self, peer, files, build, scenario=None):
+        self.peer, self.files, self.build, self.scenario = peer, files, build, scenario
         self.port = free_port()
         self.directory = None
         self.process = None
@@ -120,7 +128,9 @@ class Server:
         self.directory = tempfile.mkdtemp(prefix=f"bench-{self.peer.name}-")
         os.chmod(self.directory, 0o755)
         environment = {"PATH": PATH, "HOME": self.directory, "LANG": "C.UTF-8", "PORT": str(self.port),
-                       "DIR": self.directory, "FILES": self.files, "BUILD": self.build}
+                       "DIR": self.directory, "FILES": self.files, "BUILD": self.build,
+                       "BLOCKING": str(self.scenario.blocking if self.scenario else 0),
+                       "SCENARIO": self.scenario.name if self.scenario else ""}
         with open(os.path.join(self.directory, "output"), "wb") as output:
             self.process = subprocess.Popen(
                 ["./start"], cwd=self.peer.directory, env=environment, start_new_session=True,
@@ -152,9 +162,12 @@ class Server:
         raise PeerError(f"does not start: {self.output()}")
 
     def output(self):
-        """The end of what it has printed."""
+        """The end of what it has printed, without our directories."""
         with open(os.path.join(self.directory, "output"), errors="replace") as file:
-            return " | ".join(file.read().splitlines()[-4:])
+            text = file.read()
+        for directory in (self.directory, self.build, os.path.dirname(BENCH)):
+            text = text.replace(directory, "...")
+        return " | ".join(text.splitlines()[-4:])
 
     def check(self):
         """Whether it serves what it claims to."""

@@ -1,7 +1,11 @@
-"""Medians of the rounds, as a Markdown page."""
+"""Medians of the rounds, as a Markdown page with plots."""
 import os
 import platform
 import statistics
+
+from measure import plot, scenarios
+
+EVERYBODY = "everybody"         # the group of scenarios that do not go by group
 
 # name: (heading, format)
 COLUMNS = {
@@ -18,12 +22,13 @@ COLUMNS = {
     "rate_alone": ("req/s without", "{:,.0f}"),
     "kept_rate": ("of that", "{:.0%}"),
     "kept": ("idle ones kept", "{:,.0f}"),
-    "idle_mib": ("memory for them MiB", "{:.1f}"),
+    "idle_mib": ("MiB for them", "{:.1f}"),
     "mib_s": ("MiB/s", "{:,.0f}"),
     "cpu_ms_gib": ("CPU ms/GiB", "{:,.0f}"),
     "syscalls": ("system calls/req", "{:.2f}"),
     "syscall_names": ("the commonest", "{}"),
 }
+LESS_IS_BETTER = {"cpu_us", "p50", "p99", "idle_mib", "cpu_ms_gib", "syscalls"}
 DISTURBED = 0.15        # of one processor, used by others
 
 
@@ -66,34 +71,16 @@ def cell(results, name):
     return latency_text(value) if form == "latency" else form.format(value)
 
 
-def groups_of(measured, peers):
-    """Titles of the groups and the peers of each that have results, in order."""
-    groups = {}
-    for name in measured:
-        groups.setdefault(peers[name].group, []).append(name)
-    return groups
+def ratio(ours, theirs, name):
+    """Median over the rounds of what theirs is to ours in the same round, or None."""
+    pairs = [(value_of(one, name), value_of(other, name)) for one, other in zip(ours, theirs)]
+    ratios = [b / a for a, b in pairs if isinstance(a, (int, float)) and isinstance(b, (int, float)) and a]
+    return statistics.median(ratios) if ratios else None
 
 
-def _table(scenario, measured, names, peers):
-    reference = names[0]
-    unit = scenario.primary
-    heads = ["", *(COLUMNS[name][0] for name in scenario.columns), "±", f"{COLUMNS[unit][0]} relative"]
-    if "cpu_us" in scenario.columns:
-        heads.append("CPU relative")
-    lines = ["| " + " | ".join(heads) + " |",
-             "| --- |" + " ---: |" * (len(heads) - 1)]
-    for name in names:
-        results = measured[name]
-        cells = [cell(results, column) for column in scenario.columns]
-        share = spread(results, unit)
-        cells.append("-" if share is None else f"{share:.0%}")
-        relative = [unit] + (["cpu_us"] if "cpu_us" in scenario.columns else [])
-        for column in relative:
-            ours, theirs = median(measured[reference], column), median(results, column)
-            cells.append(f"{theirs / ours:.2f}" if ours and theirs else "-")
-        mark = " (disturbed)" if disturbed(results) else ""
-        lines.append(f"| {peers[name].title}{mark} | " + " | ".join(cells) + " |")
-    return lines
+def ratio_cell(ours, theirs, name):
+    value = ratio(ours, theirs, name)
+    return "-" if value is None else f"{value:.2f}"
 
 
 def disturbed(results):
@@ -110,33 +97,118 @@ def machine():
     return f"{os.cpu_count()} processors ({model}), Linux {platform.release()}"
 
 
-def write(path, page):
-    """page: scenarios, results, peers, versions, skipped, settings, plots."""
-    settings = page["settings"]
-    lines = [
-        "# Results", "",
-        f"{settings['date']}, {machine()}. {settings['seconds']} s each, "
-        f"{settings['rounds']}; medians. Written by `{settings['command']}`.", "",
-        "How it is measured and what the figures can and cannot say stands in bench/README.md. In short: ratios between "
-        "lines of one table, not absolute figures; ± is half the distance between the rounds' extremes; a load "
-        "generator at 100 % of a processor limits req/s, so compare CPU per request there; *relative* is to the "
-        "first line. *disturbed*: other processes took more than "
-        f"{DISTURBED:.0%} of a processor meanwhile.", ""]
-    for scenario in page["scenarios"]:
-        measured = page["results"].get(scenario.name, {})
-        if not measured:
-            continue
-        lines += [f"## {scenario.title}", ""]
-        for plot in page["plots"].get(scenario.name, ()):
-            lines += [f"![{scenario.title}]({plot})", ""]
-        for group, names in groups_of(measured, page["peers"]).items():
-            lines += [f"{group}:", ""] + _table(scenario, measured, names, page["peers"]) + [""]
-    lines += ["## Versions", ""]
-    lines += [f"- {page['peers'][name].title}: {version}" +
-              (f" ({page['peers'][name].note})" if page["peers"][name].note else "")
-              for name, version in page["versions"].items()]
-    if page["skipped"]:
-        lines += ["", "## Not measured", ""]
-        lines += [f"- {what}: {why}" for what, why in page["skipped"].items()]
-    with open(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
+def is_ours(name):
+    return name.startswith("modserver")
+
+
+class Page:
+    """results.md and its plots, from a Results."""
+
+    def __init__(self, results, peers, groups):
+        self.results, self.peers, self.groups = results, peers, groups
+
+    def tables(self, scenario):
+        """(group, {peer: results}) of those measured, in order."""
+        for group in self.groups if scenario.by_group else [EVERYBODY]:
+            table = self.results.table(scenario.name, group, list(self.peers))
+            if table:
+                yield group, table
+
+    def title(self, name, scenario):
+        peer = self.peers[name]
+        lacking = scenario.name.startswith("keepalive") and "keepalive" not in peer.serves
+        return peer.title + (" †" if lacking else "")
+
+    def table(self, scenario, table):
+        ours = next(iter(table.values()))
+        compared = list(dict.fromkeys([scenario.primary] + [name for name in ("rate", "cpu_us")
+                                                            if name in scenario.columns]))
+        heads = ["", *(COLUMNS[name][0] for name in scenario.columns), "±",
+                 *(COLUMNS[name][0].replace(" µs/req", "") + " ×" for name in compared)]
+        lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
+        for name, results in table.items():
+            share = spread(results, scenario.primary)
+            cells = [self.title(name, scenario) + (" (disturbed)" if disturbed(results) else ""),
+                     *(cell(results, column) for column in scenario.columns),
+                     "-" if share is None else f"{share:.0%}",
+                     *(ratio_cell(ours, results, column) for column in compared)]
+            lines.append("| " + " | ".join(cells) + " |")
+        return lines
+
+    def plot(self, scenario):
+        """The file name of its picture."""
+        file = f"{scenario.name}.svg"
+        path = os.path.join(self.results.directory, file)
+        tables = list(self.tables(scenario))
+        if scenario.name.startswith("ramp"):
+            series = [(self.peers[name].title, middle["per_100ms"])
+                      for name, results in tables[0][1].items()
+                      for middle in [sorted(results, key=lambda result: result["rate"])[len(results) // 2]]]
+            plot.lines(path, scenario.title, [(label, [count * 10 for count in counts]) for label, counts in series],
+                       0.1, scenarios.IDEAL_RAMP, "answers per second; 2,000 is the ideal")
+            return file
+        groups = []
+        for group, table in tables:
+            rows = [(self.title(name, scenario), is_ours(name),
+                     [(median(results, column) or 0, cell(results, column)) for column in scenario.plots])
+                    for name, results in table.items()]
+            groups.append((group if scenario.by_group else "", rows))
+        panels = [COLUMNS[column][0] + (", less is better" if column in LESS_IS_BETTER else "")
+                  for column in scenario.plots]
+        plot.bars(path, scenario.title, panels, groups)
+        return file
+
+    def summary(self):
+        """One line a table: ours, the best other, what ours is to it."""
+        lines = ["| | | modserver | best other | | ours / theirs |", "| --- | --- | ---: | --- | ---: | ---: |"]
+        for scenario in scenarios.ALL:
+            column = scenario.primary
+            best = min if column in LESS_IS_BETTER else max
+            for group, table in self.tables(scenario):
+                ours, *others = table
+                others = [name for name in others if not is_ours(name) and median(table[name], column)]
+                if not is_ours(ours) or not others:
+                    continue
+                other = best(others, key=lambda name: median(table[name], column))
+                back = ratio(table[other], table[ours], column)
+                what = f"{scenario.title}: {group}" if scenario.by_group else scenario.title
+                lines.append(f"| {what} | {COLUMNS[column][0]} | {cell(table[ours], column)} | "
+                             f"{self.peers[other].title} | {cell(table[other], column)} | "
+                             f"{'-' if back is None else f'{back:.2f}'} |")
+        return lines
+
+    def lines(self):
+        settings = self.results.settings
+        yield from [
+            "# Results", "",
+            f"{settings['date']}, commit {settings['commit']}, {settings['machine']}; {settings['seconds']:g} s each, "
+            "medians of the rounds.", "",
+            "How it is measured and what the figures can and cannot say stands in bench/README.md. In short: compare "
+            "within one table only. × is relative to the table's first line, the median of the ratios in each "
+            "round; ± is half the distance between the rounds' extremes of the first × column. A load generator at 100 % of a processor limits req/s, so "
+            "compare CPU per request there. † closes each connection, as it has no keep-alive. *disturbed*: other "
+            f"processes took more than {DISTURBED:.0%} of a processor meanwhile.", "",
+            "## In short", "", *self.summary(), ""]
+        for scenario in scenarios.ALL:
+            tables = list(self.tables(scenario))
+            if tables:
+                yield from [f"## {scenario.title}", "", f"![{scenario.title}]({self.plot(scenario)})", ""]
+            for group, table in tables:
+                if scenario.by_group:
+                    yield from [f"### {group}", ""]
+                yield from [*self.table(scenario, table), ""]
+        yield from ["## Versions and notes", ""]
+        for name, peer in self.peers.items():
+            if name in self.results.versions:
+                yield f"- {peer.title}: {self.results.versions[name]}" + (f"; {peer.note}" if peer.note else "")
+        if self.results.skipped:
+            yield from ["", "## Not measured", ""]
+            yield from [f"- {what}: {why}" for what, why in self.results.skipped.items()]
+
+    def write(self):
+        with open(os.path.join(self.results.directory, "results.md"), "w") as file:
+            file.write("\n".join(self.lines()) + "\n")
+
+
+def write(results, peers, groups):
+    Page(results, peers, groups).write()

@@ -11,11 +11,18 @@ IDEAL_RAMP = 2000       # 200 clients, 100 ms each
 
 
 class Scenario:
-    def __init__(self, name, title, needs, measure, columns, quick_rounds=1, primary="rate"):
+    """needs: what a peer must serve.  columns: of the table; plots: of the picture.
+
+    rounds: of a whole and of a quick run.  by_group: peers are compared within
+    their groups, else with everybody.  blocking: requests that sleep at once.
+    """
+
+    def __init__(self, name, title, needs, measure, columns, *, plots=("rate",), rounds=(2, 1),
+                 by_group=False, blocking=0):
         self.name, self.title, self.needs = name, title, set(needs.split())
-        self.measure, self.columns = measure, columns
-        self.quick_rounds = quick_rounds
-        self.primary = primary      # what the plot shows
+        self.measure, self.columns, self.plots = measure, columns, plots
+        self.rounds, self.by_group, self.blocking = rounds, by_group, blocking
+        self.primary = plots[0]     # what ± and the ratios are about
 
 
 def warm_up(server, connections=64):
@@ -34,7 +41,7 @@ def ramp(*options):
     def measure(server, seconds):
         time.sleep(1)       # what it started with has settled
         result = load.measured(server, load.client_command(
-            server, "/bench/sleep?ms=100", "-c", 200, "-d", max(4, 8 * seconds / 3), *options))
+            server, "/bench/sleep?ms=100", "-c", 200, "-d", 8 if seconds >= 2 else 4, *options))
         counts = result["per_100ms"]
         result["first_second"] = sum(counts[:10])
         result["until_90"] = until_90(counts)
@@ -95,32 +102,41 @@ def upload(server, seconds):
     return result
 
 
-LATENCY = ["p50", "p99"]
-RATE = ["rate", "cpu_us", *LATENCY, "pss_mib", "errors", "client_cpu"]
-RAMP = ["rate", "first_second", "until_90", "p99", "processes", "pss_mib", "errors"]
+def system_calls(server, _seconds):
+    warm_up(server)
+    return load.system_calls(server)
+
+
+RATE = ["rate", "cpu_us", "p50", "p99", "p999", "pss_mib", "errors", "client_cpu"]
+RAMP = ["rate", "first_second", "until_90", "p99", "cpu_us", "processes", "pss_mib", "errors"]
 STREAM = ["mib_s", "cpu_ms_gib", "errors", "client_cpu"]
+MIB = f"{DOWNLOAD_BYTES >> 20} MiB", f"{UPLOAD_BYTES >> 20} MiB"
 
 ALL = [
-    Scenario("keepalive-64", "Kept alive, 64 connections", "hello keepalive",
-             hello(64), RATE, 3),
-    Scenario("keepalive-1", "Kept alive, 1 connection", "hello keepalive", hello(1), RATE),
-    Scenario("keepalive-512", "Kept alive, 512 connections", "hello keepalive",
-             hello(512), RATE),
+    Scenario("keepalive-64", "Kept alive, 64 connections", "hello", hello(64), RATE,
+             plots=("cpu_us", "rate"), rounds=(3, 3), by_group=True),
     Scenario("close-64", "A connection for each request, 64 at once", "hello",
-             hello(64, close=True), RATE, 3),
-    Scenario("ramp-keepalive", "200 clients at once on a 100 ms sleep, from cold, kept alive "
-             "(ideal: 2,000 req/s)", "sleep keepalive", ramp(), RAMP),
-    Scenario("ramp-close", "200 clients at once on a 100 ms sleep, from cold, a connection "
-             "for each request (ideal: 2,000 req/s)", "sleep", ramp("-x"), RAMP),
+             hello(64, close=True), RATE, plots=("cpu_us", "rate"), rounds=(2, 2), by_group=True),
+    Scenario("keepalive-1", "Kept alive, 1 connection", "hello keepalive", hello(1), RATE,
+             plots=("cpu_us", "p99")),
+    Scenario("keepalive-512", "Kept alive, 512 connections", "hello keepalive", hello(512), RATE,
+             plots=("cpu_us", "rate")),
+    Scenario("ramp-keepalive", "200 clients at once on a 100 ms sleep, from cold, kept alive",
+             "sleep keepalive", ramp(), RAMP, blocking=200),
+    Scenario("ramp-close", "200 clients at once on a 100 ms sleep, from cold, a connection for each request",
+             "sleep", ramp("-x"), RAMP, blocking=200),
     Scenario("sleep-5ms", "64 connections on a 5 ms sleep (ideal: 12,800 req/s)",
-             "sleep keepalive", short_sleep, RATE),
+             "sleep keepalive", short_sleep, RATE, plots=("rate", "cpu_us"), blocking=64),
     Scenario("some-slow", "2,000 req/s of which 1 % sleep 100 ms: latency of the others",
              "hello sleep keepalive", some_slow,
-             ["p50", "p90", "p99", "p999", "rate", "cpu_us", "errors"], primary="p99"),
-    Scenario("idle-10k", "32 busy connections beside 10,000 idle ones", "hello keepalive",
-             idle, ["rate", "rate_alone", "kept_rate", "cpu_us", "kept", "idle_mib", "errors"]),
-    Scenario("download", f"{DOWNLOAD_BYTES >> 20} MB file, 1 connection", "download",
-             download, STREAM, primary="mib_s"),
-    Scenario("upload", f"{UPLOAD_BYTES >> 20} MB bodies, 4 connections", "upload",
-             upload, STREAM, primary="mib_s"),
+             ["p50", "p90", "p99", "p999", "rate", "cpu_us", "errors"], plots=("p99", "cpu_us"), blocking=64),
+    Scenario("idle-10k", "32 busy connections beside 10,000 idle ones", "hello keepalive", idle,
+             ["rate", "rate_alone", "kept_rate", "cpu_us", "kept", "idle_mib", "errors"],
+             plots=("rate", "idle_mib"), rounds=(1, 1)),
+    Scenario("download", f"{MIB[0]} file, 1 connection", "download", download, STREAM,
+             plots=("mib_s", "cpu_ms_gib")),
+    Scenario("upload", f"{MIB[1]} bodies, 4 connections", "upload", upload, STREAM,
+             plots=("mib_s", "cpu_ms_gib")),
+    Scenario("syscalls", "System calls for each kept-alive request, 64 connections", "hello keepalive",
+             system_calls, ["syscalls", "syscall_names"], plots=("syscalls",), rounds=(1, 0)),
 ]

@@ -1,0 +1,5 @@
+from modserver import *
+
+
+def run(s):
+    rwrite(s, "Hello, world!\n")

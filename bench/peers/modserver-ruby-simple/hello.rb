@@ -1,0 +1,3 @@
+def run(s)
+  rwrite(s, "Hello, world!\n")
+end
