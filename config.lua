@@ -145,22 +145,30 @@ end
 local function anything(value)
   local kind = type(value)
   if kind == "string" or kind == "number" or kind == "boolean" then return value end
-  return nil, "a text, a number, true or false"
+  return nil, "a text, a number, true, false or a table of these"
 end
 
 -- A table of named fields: known ones are checked, others are a mistake, or,
 -- where `open`, the module's own business, unless they look like a slip.
 local function fields(word, given, known, into, open)
   local own = {}
+  local function add(name, value)
+    if type(value) == "table" and not find(name, ".", 1, true) then
+      for _, each in ipairs(value) do add(name, each) end
+      for _, key in ipairs(sorted_keys(value)) do add(name .. "." .. key, value[key]) end
+      return
+    end
+    local taken, expected = anything(value)
+    if taken == nil then
+      mistake(string.format("%s: %s is %s, expected %s", word, name, show(value), expected))
+    else
+      own[#own + 1] = { name = name, value = tostring(taken) }
+    end
+  end
   for _, name in ipairs(sorted_keys(given)) do
     local check = known[name]
     if check == nil and open and not nearest(name, sorted_keys(known)) then
-      local value, expected = anything(given[name])
-      if value == nil then
-        mistake(string.format("%s: %s is %s, expected %s", word, name, show(given[name]), expected))
-      else
-        own[#own + 1] = { name = name, value = tostring(value) }
-      end
+      add(name, given[name])
     elseif check == nil then
       mistake(string.format("%s: %s", word, unknown("field", name, sorted_keys(known))))
     else
