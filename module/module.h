@@ -32,7 +32,9 @@ enum module_place {
 				 * that start threads and do not survive fork */
 };
 
-/* One option of load_module { ... } that is not the server's own. */
+/* One option of load_module { ... } that is not the server's own.  One that is
+ * a table comes as several: each of its values under the same name, each of its
+ * named fields as "NAME.FIELD". */
 struct module_option {
 	const char *name;
 	const char *value;	/* numbers and booleans as text: "1", "true" */
@@ -96,6 +98,12 @@ struct module {
 	 * loaded module may have it.  NULL otherwise. */
 	pid_t (*fork)(void);
 };
+
+/* Lets the server answer for another local path instead: target is a path
+ * with perhaps a query ("/a?b=c").  What has been written is dropped, and once
+ * run has returned 0 the target's servlet runs, for a GET request without a
+ * body (RFC 3875, 6.2.2).  0, or -1 after a line in the log: too late. */
+MODSERVER_API int module_redirect(servlet *s, const char *target);
 
 /* The one symbol a module exports. */
 extern MODSERVER_API const struct module modserver_module;

@@ -357,6 +357,12 @@ response_sendfile(struct response *r, int fd, long long offset, long long length
 }
 
 void
+response_cancel(struct response *r)
+{
+	response_forget_file(r);
+}
+
+void
 response_error(struct response *r, int status)
 {
 	response_forget_file(r);

@@ -19,18 +19,20 @@
 /* One that has waited longer than this may have lost its client. */
 #define STALE_NS 50000000u
 
+/* Redirects within one request; more are a loop. */
+#define REDIRECTS_MAX 10
+
 /* Splits, decodes and routes the target.  0, or the status to refuse with. */
 static int
-runner_route(struct worker *w, struct servlet *s)
+runner_route(struct worker *w, struct servlet *s, const char *target, size_t target_length)
 {
 	struct request *r = s->request;
-	const char *target = r->buffer + r->head.target;
 	struct route_match match;
 	char *path;
 	long length;
 	int status;
 
-	status = target_split(target, r->head.target_length, r->buffer + r->head.method,
+	status = target_split(target, target_length, r->buffer + r->head.method,
 	    r->head.method_length, &s->target);
 	if (status != 0)
 		return status;
@@ -114,14 +116,76 @@ runner_prepare(struct worker *w, struct program *p)
 	return 0;
 }
 
+static struct program *
+runner_program(struct worker *w)
+{
+	return &w->setup->programs->at[w->servlet.route - w->servlet.config->servlets];
+}
+
+/* The response is about to be made. */
+static void
+runner_respond(struct worker *w)
+{
+	const struct request *r = w->servlet.request;
+	struct connection *c = w->servlet.connection;
+	bool head_method = r->head.method_length == 4 &&
+	    memcmp(r->buffer + r->head.method, "HEAD", 4) == 0;
+
+	response_begin(&w->response, w->arena, c->fd, &c->output, r->head.minor,
+	    head_method, r->head.keep_alive && !w->loop.stopping);
+}
+
+/* From a servlet that has asked for it to the one that answers instead. */
+static bool
+runner_redirect(struct worker *w, int redirects)
+{
+	struct servlet *s = &w->servlet;
+	int status;
+
+	if (redirects == REDIRECTS_MAX) {
+		rlog(s, "%d redirects within one request: a loop?", redirects);
+		response_error(&w->response, 500);
+		return false;
+	}
+	response_cancel(&w->response);
+	runner_respond(w);
+	servlet_redirect(s);
+	status = runner_route(w, s, s->target_text, strlen(s->target_text));
+	if (status != 0) {
+		rlog(s, "redirected to %s: %d", s->target_text, status);
+		response_error(&w->response, status);
+		return false;
+	}
+	w->setup->slot->route = (uint32_t)(s->route - s->config->servlets);
+	return true;
+}
+
+/* Runs the servlet, and others that it redirects to.  0, or -1: failed. */
+static int
+runner_call_servlet(struct worker *w)
+{
+	struct servlet *s = &w->servlet;
+	int redirects = 0;
+
+	do {
+		struct program *p = runner_program(w);
+
+		if (runner_prepare(w, p) != 0 || p->module->run(p->handle, s) != 0) {
+			rlog(s, "%s has failed", p->servlet->text);
+			return -1;
+		}
+	} while (s->redirect != NULL && runner_redirect(w, redirects++));
+	return 0;
+}
+
 /* Calls the servlet and finishes the response, with the loop out of hand. */
 static bool
-runner_call(struct worker *w, struct program *p)
+runner_call(struct worker *w)
 {
 	struct board *b = w->setup->board;
 	uint64_t now = clock_ns();
 	const char *wrong;
-	int result = -1;
+	int result;
 	bool taken;
 
 	board_running(b, w->setup->slot, now);
@@ -129,10 +193,7 @@ runner_call(struct worker *w, struct program *p)
 		board_wake(b);
 	w->ran = true;
 	helper_enter(&w->helper, now);
-	if (runner_prepare(w, p) == 0)
-		result = p->module->run(p->handle, &w->servlet);
-	if (result != 0)
-		rlog(&w->servlet, "%s has failed", p->servlet->text);
+	result = runner_call_servlet(w);
 	wrong = response_finish(&w->response, result != 0);
 	if (wrong != NULL)
 		rlog(&w->servlet, "%s", wrong);
@@ -183,18 +244,14 @@ runner_overdue(struct worker *w, const struct connection *c)
 static void
 runner_begin(struct worker *w, struct connection *c)
 {
-	struct request *r = c->request;
 	struct servlet *s = &w->servlet;
-	bool head_method = r->head.method_length == 4 &&
-	    memcmp(r->buffer + r->head.method, "HEAD", 4) == 0;
 
 	c->state = CONNECTION_RUNNING;
 	arena_reset(w->arena);
 	s->connection = c;
-	s->request = r;
+	s->request = c->request;
 	s->route = NULL;
-	response_begin(&w->response, w->arena, c->fd, &c->output, r->head.minor,
-	    head_method, r->head.keep_alive && !w->loop.stopping);
+	runner_respond(w);
 }
 
 enum connection_next
@@ -212,13 +269,12 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 		return connection_refuse(&w->loop, c, status, "waited longer than timeouts.queue");
 	w->request_count++;
 	runner_begin(w, c);
-	status = runner_route(w, s);
+	status = runner_route(w, s, c->request->buffer + c->request->head.target,
+	    c->request->head.target_length);
 	if (status == 0) {
-		struct program *p = &w->setup->programs->at[s->route - s->config->servlets];
-
 		runner_note(w, c);
 		servlet_begin(s);
-		*taken = runner_call(w, p);
+		*taken = runner_call(w);
 	} else {
 		s->route = &s->config->servlets[0];
 		runner_note(w, c);

@@ -9,6 +9,18 @@
 
 #include "servlet.h"
 
+/* What has been made of the request so far is made anew when asked for. */
+static void
+servlet_forget(struct servlet *s)
+{
+	s->script_name = NULL;
+	s->query = NULL;
+	s->host = NULL;
+	s->args_parsed = s->form_parsed = s->cookies_parsed = false;
+	s->uploads.count = 0;
+	s->body_at = 0;
+}
+
 void
 servlet_begin(struct servlet *s)
 {
@@ -24,12 +36,37 @@ servlet_begin(struct servlet *s)
 		raw[f->name + f->name_length] = '\0';
 		raw[f->value + f->value_length] = '\0';
 	}
-	s->script_name = NULL;
-	s->query = NULL;
-	s->host = NULL;
-	s->args_parsed = s->form_parsed = s->cookies_parsed = false;
-	s->uploads.count = 0;
-	s->body_at = 0;
+	s->method = raw + r->head.method;
+	s->target_text = raw + r->head.target;
+	s->redirect = NULL;
+	servlet_forget(s);
+}
+
+/* Fields about a body that is not there. */
+static bool
+is_about_body(const char *name)
+{
+	return strncasecmp(name, "Content-", 8) == 0 ||
+	    strcasecmp(name, "Transfer-Encoding") == 0;
+}
+
+void
+servlet_redirect(struct servlet *s)
+{
+	struct request *r = s->request;
+	uint32_t i, kept = 0;
+
+	servlet_end(s);
+	if (strcmp(s->method, "HEAD") != 0)
+		s->method = "GET";
+	s->target_text = s->redirect;
+	s->redirect = NULL;
+	for (i = 0; i < r->head.field_count; i++)
+		if (!is_about_body(r->buffer + r->fields[i].name))
+			r->fields[kept++] = r->fields[i];
+	r->head.field_count = kept;
+	spool_free(&r->body);
+	servlet_forget(s);
 }
 
 void
@@ -49,13 +86,13 @@ raw_at(const servlet *s, uint32_t offset)
 const char *
 get_method(servlet *s)
 {
-	return raw_at(s, s->request->head.method);
+	return s->method;
 }
 
 const char *
 get_target(servlet *s)
 {
-	return raw_at(s, s->request->head.target);
+	return s->target_text;
 }
 
 const char *

@@ -32,8 +32,10 @@ struct servlet {
 	struct target target;
 	const char *path;		/* decoded, in the arena */
 	size_t path_length, script_length;
+	const char *method, *target_text;
+	const char *redirect;		/* target to be answered instead, or NULL */
 	const char *script_name;	/* NULL until asked for; so are those below */
-	const char *target_text, *query, *host;
+	const char *query, *host;
 	int port;
 	struct pairs args, form, cookies;
 	struct uploads uploads;
@@ -44,6 +46,10 @@ struct servlet {
 /* Makes the request's texts NUL-terminated in place.  After this the raw head
  * is spoilt: it can be neither parsed again nor handed over. */
 void servlet_begin(struct servlet *s);
+
+/* Turns the request into what module_redirect() asks for: a GET (a HEAD stays
+ * one) without a body.  Its target has to be routed then. */
+void servlet_redirect(struct servlet *s);
 
 /* Releases what a request used beyond the arena. */
 void servlet_end(struct servlet *s);

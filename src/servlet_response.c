@@ -2,9 +2,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "log.h"
+#include "module/module.h"
 #include "servlet.h"
 
 void
@@ -111,6 +113,19 @@ int
 rsendfile(servlet *s, int fd, long long offset, long long length)
 {
 	return response_sendfile(s->response, fd, offset, length);
+}
+
+int
+module_redirect(servlet *s, const char *target)
+{
+	if (s->response->head_sent) {
+		rlog(s, "no redirect to %s: the head has been sent", target);
+		return -1;
+	}
+	s->redirect = arena_copy(s->arena, target, strlen(target));
+	if (s->redirect == NULL)
+		rlog(s, "no redirect: out of memory for this request");
+	return s->redirect == NULL ? -1 : 0;
 }
 
 int
