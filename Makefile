@@ -175,7 +175,7 @@ has_header = $(if $(1),printf '\043include <%s>\n' $(1) | $(CC) $(2) -E - >/dev/
 
 # A module is one file, or one and a directory of the same name.
 .SECONDEXPANSION:
-$(OUT)/module/%.so: module/%.c $$(wildcard module/$$*/*.[ch]) module/module.h modserver.h \
+$(OUT)/module/%.so: module/%.c $$(wildcard module/$$*/*.[ch]) $(wildcard module/*.h) modserver.h \
     $(BUILD)/flags
 	@mkdir -p $(@D)
 	@if $(call has_header,$($*_header),$($*_flags)); then set -x; \
@@ -227,7 +227,7 @@ install: all
 	for f in $(wildcard $(MODULES)); do \
 	    install -m 644 $$f $(DESTDIR)$(PREFIX)/lib/modserver/ || exit 1; done
 	install -m 644 modserver.h $(DESTDIR)$(PREFIX)/include/modserver.h
-	install -m 644 module/module.h $(DESTDIR)$(PREFIX)/include/modserver/module.h
+	install -m 644 $(wildcard module/*.h) $(DESTDIR)$(PREFIX)/include/modserver/
 	for f in $(wildcard man/*.[1-8]); do \
 	    d=$(DESTDIR)$(PREFIX)/share/man/man$${f##*.} && install -d $$d && \
 	    install -m 644 $$f $$d/ || exit 1; done

@@ -9,29 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "module/variables.h"
 #include "program.h"
 
 /* ------------------------------------------------------------ environment */
-
-/* Variables that are a string the server has ready. */
-static const struct {
-	const char *name;
-	const char *(*get)(servlet *s);
-} strings[] = {
-	{ "PATH_INFO", get_path_info },
-	{ "QUERY_STRING", get_query },
-	{ "REMOTE_ADDR", get_remote_addr },
-	{ "REMOTE_HOST", get_remote_addr },
-	{ "REQUEST_METHOD", get_method },
-	{ "REQUEST_SCHEME", get_scheme },
-	{ "REQUEST_URI", get_target },
-	{ "SCRIPT_NAME", get_script_name },
-	{ "SERVER_NAME", get_server_name },
-	{ "SERVER_PROTOCOL", get_protocol },
-	{ "UNIQUE_ID", get_request_id },
-};
 
 /* The others, which need a line of their own. */
 static const char *const others[] = {
@@ -39,33 +21,16 @@ static const char *const others[] = {
 	"REMOTE_PORT", "SCRIPT_FILENAME", "SERVER_PORT", "SERVER_SOFTWARE",
 };
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-
-/* Fields that have no HTTP_ variable: Proxy because libraries take HTTP_PROXY
- * for their own setting, the others because the server has dealt with them. */
-static int
-is_hidden(const char *field)
-{
-	return strcasecmp(field, "Proxy") == 0 ||
-	    strcasecmp(field, "Content-Type") == 0 ||
-	    strcasecmp(field, "Content-Length") == 0 ||
-	    strcasecmp(field, "Transfer-Encoding") == 0 ||
-	    strchr(field, '_') != NULL;
-}
+#define OTHERS_COUNT (sizeof(others) / sizeof(others[0]))
 
 /* Whether "FOO_BAR" is the variable of "Foo-Bar".  A field with an underscore
  * in its name has none, so that it cannot pass for another. */
 static int
 names_field(const char *variable, const char *field)
 {
-	for (; *variable != '\0' && *field != '\0'; variable++, field++) {
-		char c = *field == '-' ? '_' : *field;
-
-		if (c >= 'a' && c <= 'z')
-			c = (char)(c - 'a' + 'A');
-		if (c != *variable)
+	for (; *variable != '\0' && *field != '\0'; variable++, field++)
+		if (variables_char(*field) != *variable)
 			return 0;
-	}
 	return *variable == *field;
 }
 
@@ -73,7 +38,7 @@ names_field(const char *variable, const char *field)
 static void
 push_http_variable(lua_State *L, servlet *s, const char *variable)
 {
-	const char *glue = strcmp(variable, "COOKIE") == 0 ? "; " : ", ";
+	const char *glue = variables_glue(variable);
 	lua_Integer count;
 	luaL_Buffer all;
 	int pairs, found = 0;
@@ -88,7 +53,7 @@ push_http_variable(lua_State *L, servlet *s, const char *variable)
 
 		lua_rawgeti(L, pairs, i);
 		field = lua_tostring(L, -1);
-		matches = names_field(variable, field) && !is_hidden(field);
+		matches = names_field(variable, field) && !variables_hide(field);
 		lua_pop(L, 1);
 		if (!matches)
 			continue;
@@ -127,9 +92,9 @@ push_variable(lua_State *L, const struct program *p, const char *name)
 	const char *slash = strrchr(p->path, '/');
 	const char *value = "";
 
-	for (size_t i = 0; i < COUNT(strings); i++)
-		if (strcmp(name, strings[i].name) == 0) {
-			lua_pushstring(L, strings[i].get(s));
+	for (size_t i = 0; i < VARIABLES_COUNT; i++)
+		if (strcmp(name, variables[i].name) == 0) {
+			lua_pushstring(L, variables[i].get(s));
 			return;
 		}
 	if (strncmp(name, "HTTP_", 5) == 0)
@@ -240,11 +205,8 @@ add_http_variable(lua_State *L, const struct program *p, const char *field)
 
 	luaL_buffinit(L, &name);
 	luaL_addstring(&name, "HTTP_");
-	for (; *field != '\0'; field++) {
-		char c = *field == '-' ? '_' : *field;
-
-		luaL_addchar(&name, c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c);
-	}
+	for (; *field != '\0'; field++)
+		luaL_addchar(&name, variables_char(*field));
 	luaL_pushresult(&name);
 	push_http_variable(L, p->current, lua_tostring(L, -1) + 5);
 	lua_rawset(L, -3);
@@ -258,9 +220,9 @@ wsapi_push_all(lua_State *L, const struct program *p)
 
 	lua_newtable(L);
 	all = lua_gettop(L);
-	for (size_t i = 0; i < COUNT(strings); i++)
-		add_variable(L, p, strings[i].name);
-	for (size_t i = 0; i < COUNT(others); i++)
+	for (size_t i = 0; i < VARIABLES_COUNT; i++)
+		add_variable(L, p, variables[i].name);
+	for (size_t i = 0; i < OTHERS_COUNT; i++)
 		add_variable(L, p, others[i]);
 	add_variable(L, p, "input");
 	add_variable(L, p, "error");
@@ -270,7 +232,7 @@ wsapi_push_all(lua_State *L, const struct program *p)
 	for (lua_Integer i = 1; i <= count; i += 2) {
 		lua_rawgeti(L, pairs, i);
 		lua_pushvalue(L, all);
-		if (!is_hidden(lua_tostring(L, -2)))
+		if (!variables_hide(lua_tostring(L, -2)))
 			add_http_variable(L, p, lua_tostring(L, -2));
 		lua_pop(L, 2);
 	}
