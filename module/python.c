@@ -62,6 +62,7 @@ static void
 module_after_fork_child(void)
 {
 	PyOS_AfterFork_Child();
+	runtime_after_fork();
 	release_gil();
 }
 

@@ -30,9 +30,10 @@ int runtime_start(const struct module_option *options, size_t count, char *error
 /* "Python 3.11.2, prefix /usr, /usr/lib/libpython3.11.so.1.0" */
 const char *runtime_version(void);
 
-/* Before the first fork: what is loaded is kept out of the garbage
- * collector's way, so that workers go on sharing its memory. */
+/* Around forks of workers: the garbage collector rests in the zygote and leaves
+ * what was loaded there alone, so that workers go on sharing its memory. */
 void runtime_before_fork(void);
+void runtime_after_fork(void);
 
 /* Writes out what print has buffered. */
 void runtime_flush(void);

@@ -19,6 +19,7 @@
 #define PYTHON_X_Y "python" STRING(PY_MAJOR_VERSION) "." STRING(PY_MINOR_VERSION)
 
 static char libpython[PATH_MAX];
+static PyObject *collect_after;	/* gc.get_threshold() as it was */
 
 /* Puts the message into error, cut if need be.  Returns -1. */
 static int refuse(char *error, const char *format, ...)
@@ -168,6 +169,21 @@ check_prefix(const char *own, char *error)
 	    "made by another Python? make it with %s -m venv)", theirs, libpython, ours, own);
 }
 
+/* No garbage is collected while servlets are loaded: the holes it would leave
+ * are where workers allocate, and each such page is copied. */
+static int
+suspend_collector(void)
+{
+	PyObject *gc = PyImport_ImportModule("gc"), *result = NULL;
+
+	if (gc != NULL &&
+	    (collect_after = PyObject_CallMethod(gc, "get_threshold", NULL)) != NULL)
+		result = PyObject_CallMethod(gc, "set_threshold", "i", 0);
+	Py_XDECREF(gc);
+	Py_XDECREF(result);
+	return result == NULL ? -1 : 0;
+}
+
 /* A line that is printed is seen at once: standard output is the error log. */
 static int
 set_line_buffering(void)
@@ -214,7 +230,7 @@ runtime_start(const struct module_option *options, size_t count, char *error)
 	/* Imported here because s.rwrite() needs its types even where no servlet
 	 * imports it. */
 	modserver = PyImport_ImportModule("modserver");
-	if (modserver == NULL || set_line_buffering() == -1) {
+	if (modserver == NULL || set_line_buffering() == -1 || suspend_collector() == -1) {
 		error_text(error);
 		return -1;
 	}
@@ -258,8 +274,23 @@ runtime_before_fork(void)
 	if (is_frozen)
 		return;
 	is_frozen = 1;
-	call("gc", "collect");
 	call("gc", "freeze");
+}
+
+void
+runtime_after_fork(void)
+{
+	PyObject *gc = PyImport_ImportModule("gc"), *now = NULL, *result = NULL;
+
+	if (gc != NULL && (now = PyObject_CallMethod(gc, "get_threshold", NULL)) != NULL)
+		result = PyLong_AsLong(PyTuple_GetItem(now, 0)) != 0 ? Py_NewRef(Py_None) :
+		    PyObject_CallMethod(gc, "set_threshold", "(OOO)", PyTuple_GET_ITEM(collect_after, 0),
+		    PyTuple_GET_ITEM(collect_after, 1), PyTuple_GET_ITEM(collect_after, 2));
+	if (result == NULL)
+		error_log(NULL);
+	Py_XDECREF(gc);
+	Py_XDECREF(now);
+	Py_XDECREF(result);
 }
 
 void
