@@ -11,7 +11,7 @@ app = bottle.Bottle()
 
 @app.route("/hello")
 def hello():
-    return "Hello, %s!" % request.query.get("name", "world")
+    return "Hello, %s!" % (request.query.name or "world")
 
 
 @app.post("/echo")
@@ -49,7 +49,7 @@ def stream():
 
 @app.route("/path/<rest:path>")
 def path(rest):
-    return ascii([rest, request.script_name, request.path])
+    return ascii([rest, request.script_name.rstrip("/"), request.path])
 
 
 @app.route("/redirect")

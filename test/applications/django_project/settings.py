@@ -33,5 +33,9 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3",
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 MEDIA_ROOT = os.path.join(DATA, "media")
 STATIC_URL = "static/"
+# Exceptions to standard error, that is the error log.
+LOGGING = {"version": 1, "disable_existing_loggers": False,
+           "handlers": {"console": {"class": "logging.StreamHandler"}},
+           "loggers": {"django": {"handlers": ["console"], "level": "ERROR"}}}
 # Fast: the tests have no secrets.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
