@@ -34,8 +34,8 @@ LINK      = -pie -rdynamic -pthread $(LINK_$(SYSTEM))
 LINK_Linux = -Wl,-z,relro,-z,now
 LIBS      = $(LUA_LIBS) $(LIBS_$(POLLER)) -lm -ldl
 LUA       = lua5.4
-LUA_FLAGS = $(shell pkg-config --cflags $(LUA))
-LUA_LIBS  = $(shell pkg-config --libs $(LUA))
+LUA_FLAGS := $(shell pkg-config --cflags $(LUA) 2>/dev/null)
+LUA_LIBS  := $(shell pkg-config --libs $(LUA) 2>/dev/null)
 # kqueue is in libc where it is native; on Linux it is libkqueue.
 KQUEUE       = $(if $(filter Linux,$(SYSTEM)),libkqueue)
 FLAGS_kqueue = $(if $(KQUEUE),$(shell pkg-config --cflags $(KQUEUE)))
@@ -147,7 +147,12 @@ $(DEP)/http_parser.h: dep/http-parser
 	touch $@
 
 # Changes when the compiler or its flags do, so that everything is built anew.
+# All that is compiled needs it, so here is also said, once, what is missing.
 $(BUILD)/flags: FORCE
+	@command -v $(firstword $(CC)) >/dev/null || \
+	    { echo '$(firstword $(CC)) not found: run dep/install build' >&2; exit 1; }
+	@$(call has_header,lua.h,$(LUA_FLAGS)) || \
+	    { echo 'lua.h of Lua 5.4 not found: run dep/install build' >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CFLAGS) $(HARDEN) $(POLLER) $(PREFIX)' | cmp -s - $@ || \
 	    echo '$(CC) $(CFLAGS) $(HARDEN) $(POLLER) $(PREFIX)' > $@
@@ -231,10 +236,14 @@ install: all
 	for f in $(wildcard man/*.[1-8]); do \
 	    d=$(DESTDIR)$(PREFIX)/share/man/man$${f##*.} && install -d $$d && \
 	    install -m 644 $$f $$d/ || exit 1; done
+	for f in $(wildcard api/*/*.*); do \
+	    d=$(DESTDIR)$(PREFIX)/share/modserver/$${f%/*} && install -d $$d && \
+	    install -m 644 $$f $$d/ || exit 1; done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/modserver $(DESTDIR)$(PREFIX)/include/modserver.h
-	rm -rf $(DESTDIR)$(PREFIX)/lib/modserver $(DESTDIR)$(PREFIX)/include/modserver
+	rm -rf $(DESTDIR)$(PREFIX)/lib/modserver $(DESTDIR)$(PREFIX)/include/modserver \
+	    $(DESTDIR)$(PREFIX)/share/modserver
 	for f in $(wildcard man/*.[1-8]); do \
 	    rm -f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 
