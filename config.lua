@@ -40,7 +40,8 @@ end
 local function mistake(text, place)
   place = place or here()
   if #mistakes < 100 then
-    mistakes[#mistakes + 1] = string.format("%s:%d: %s", place.file, place.line, text)
+    local where = place.line > 0 and place.file .. ":" .. place.line or place.file
+    mistakes[#mistakes + 1] = where .. ": " .. text
   end
 end
 
@@ -529,7 +530,11 @@ local function run_file(path, name, place)
       at, line = tonumber(at), tonumber(line)
       -- What Lua says of syntax is terse: show the line too.
       local written = chunk == nil and source_line(content, line)
-      mistake(written and what .. ", in `" .. written .. "`" or what, { file = files[at].name, line = line })
+      if written then what = what .. ", in `" .. written .. "`" end
+      if written and match(written, "^[%a_]+%s+[%w_.]+$") then
+        what = what .. "; a text is in quotes, a number in parentheses"
+      end
+      mistake(what, { file = files[at].name, line = line })
     else
       at, line = host.last_line()
       mistake(tostring(problem), { file = at and files[at].name or name, line = line or 0 })

@@ -556,7 +556,7 @@ format_error(const char *path, const char *what)
 {
 	char *text;
 
-	return asprintf(&text, "%s:0: %s\n", path, what) == -1 ? NULL : text;
+	return asprintf(&text, "%s: %s\n", path, what) == -1 ? NULL : text;
 }
 
 /* The directory of an absolute path. */

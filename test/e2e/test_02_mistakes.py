@@ -21,6 +21,7 @@ MISTAKES = [
     ('require "x"', "require"),
     ('listen', r""),
     ('listen {', r""),
+    ('listen 8080', r"in quotes"),
     ('listen "127.0.0.1:8080" )', r""),
     ('listen "nowhere:80"', "nowhere"),
     ('listen "127.0.0.1:0"', "port"),
