@@ -15,8 +15,9 @@ from client import Client, head, until
 
 vocabulary.need_module("python")
 
-# The adapter itself is tested under sanitizers by test_65_wsgi.py.
-pytestmark = pytest.mark.plain
+# test_65_wsgi.py tests the adapter itself in all variants.
+pytestmark = pytest.mark.skipif(os.path.dirname(harness.BINARY) != harness.TOP,
+                                reason="for one variant only")
 
 APPLICATIONS = os.path.join(harness.TOP, "test/applications")
 FRAMEWORKS = ["flask", "django", "bottle", "falcon", "pyramid"]
