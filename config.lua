@@ -444,13 +444,15 @@ function builtins.env(name)
   return host.env(name)
 end
 
--- Patterns can take for ever, and nothing interrupts them: bound both sides.
+-- Patterns can take for ever, and nothing interrupts them: bound the octets, the
+-- repetitions, and how often the ones may be tried at the others.
 local function bounded(original)
   return function(subject, pattern, ...)
     if type(subject) == "string" and type(pattern) == "string" then
       local _, repeats = gsub(pattern, "[%*%+%-%?]", "")
-      if #subject > 1000 or repeats > 3 then
-        error("a pattern with more than three repetitions, or for more than 1000 octets", 2)
+      if #subject > 1000 or repeats > 3 or (#subject) ^ (repeats + 1) > 1e8 then
+        error("a pattern with more than three repetitions, or for more than 1000 octets "
+          .. "(400 with two repetitions, 100 with three)", 2)
       end
     end
     return original(subject, pattern, ...)

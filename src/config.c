@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -24,12 +25,14 @@
 
 #define MEMORY_MAX (64u << 20)		/* octets that a configuration may use */
 #define STEPS_MAX 20000000		/* virtual machine instructions: about a quarter of a second */
-#define STEPS_AT_ONCE 10000
+#define STEPS_AT_ONCE 100
+#define PROCESSOR_SECONDS 4		/* for steps that are long: large texts, sorting */
 #define FILE_MAX (4 << 20)		/* octets of a configuration file */
 
 struct budget {
 	size_t memory;
 	long steps;
+	clock_t started;	/* clock() */
 	int file, line;		/* of the configuration, that ran last */
 };
 
@@ -69,7 +72,7 @@ budget_hook(lua_State *L, lua_Debug *ar)
 		return;
 	}
 	b->steps += STEPS_AT_ONCE;
-	if (b->steps <= STEPS_MAX)
+	if (b->steps <= STEPS_MAX && clock() - b->started <= PROCESSOR_SECONDS * CLOCKS_PER_SEC)
 		return;
 	luaL_where(L, 0);
 	lua_pushliteral(L, "the configuration runs too long: an endless loop?");
@@ -529,11 +532,13 @@ config_run(lua_State *L)
 	return 2;
 }
 
+/* A malloc'ed text, one line for each; NULL when there are none. */
 static char *
 join_mistakes(lua_State *L)
 {
 	luaL_Buffer buffer;
-	size_t i, count = (size_t)lua_rawlen(L, -1);
+	size_t i, length, count = (size_t)lua_rawlen(L, -1);
+	const char *joined;
 	int list = lua_absindex(L, -1);
 	char *text;
 
@@ -546,7 +551,14 @@ join_mistakes(lua_State *L)
 		luaL_addchar(&buffer, '\n');
 	}
 	luaL_pushresult(&buffer);
-	text = strdup(lua_tostring(L, -1));
+	joined = lua_tolstring(L, -1, &length);
+	text = malloc(length + 1);
+	if (text == NULL)
+		luaL_error(L, "out of memory");
+	/* What is quoted from the file may hold NUL, which would cut the rest off. */
+	for (i = 0; i < length; i++)
+		text[i] = joined[i] != '\0' ? joined[i] : '?';
+	text[length] = '\0';
 	lua_pop(L, 1);
 	return text;
 }
@@ -600,7 +612,7 @@ struct config *
 config_load(const char *path, char **errors)
 {
 	struct config *c = calloc(1, sizeof(*c));
-	struct budget budget = { 0 };
+	struct budget budget = { .started = clock() };
 	lua_State *L = lua_newstate(budget_alloc, &budget);
 	char absolute[PATH_MAX];
 

@@ -253,6 +253,10 @@ test_sandbox(void **state)
 	bad("local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e6) .. i end", 1, "memory");
 	bad("local s = ('x'):rep(1 << 40)", 1, "");
 	bad("local s = ('a'):rep(900) s:find('.-.-.-.-b')", 1, "pattern");
+	bad("local s = ('a'):rep(101) s:find('.-.-.-b')", 1, "pattern");
+	config_free(good("local s = ('a'):rep(100) s:find('.-.-.-b')"));
+	/* Few steps, but long ones. */
+	bad("local s while true do s = ('x'):rep(1e7) end", 1, "too long");
 	bad("os.exit(1)", 1, "unknown word `os`");
 	bad("io.open('/etc/passwd')", 1, "unknown word `io`");
 	bad("require 'x'", 1, "unknown word `require`");
