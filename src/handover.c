@@ -24,7 +24,7 @@ struct message {
 	uint32_t progress;
 	long long moved;
 
-	bool has_request, head_done, body_in_file;
+	bool has_request, head_done, expect_continue, body_in_file;
 	struct parser parser;
 	size_t buffer_length, fed;
 	long long body_length;
@@ -100,6 +100,7 @@ parcel_request(struct parcel *p, struct message *m, const struct request *r)
 {
 	m->has_request = true;
 	m->head_done = r->head_done;
+	m->expect_continue = r->head.expect_continue;
 	m->parser = r->parser;
 	m->buffer_length = r->length;
 	m->fed = r->fed;
@@ -225,6 +226,8 @@ unpack_request(struct loop *l, struct connection *c, const struct message *m,
 	if (result != (m->head_done ? PARSER_HEAD : PARSER_MORE))
 		return -1;
 	r->parser = m->parser;
+	/* The head still wants what may have been sent: once is enough. */
+	r->head.expect_continue = m->expect_continue;
 	r->fed = m->fed;
 	r->head_done = m->head_done;
 	r->ready_ns = m->ready_ns;

@@ -256,6 +256,27 @@ test_nothing_to_receive(void **state)
 	assert_int_equal(errno, EAGAIN);
 }
 
+/* The client has been invited to send its body; nobody invites it again. */
+static void
+test_continue_is_said_once(void **state)
+{
+	struct connection *c = connect_client();
+	char text[100];
+
+	(void)state;
+	say_text("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n");
+	assert_int_equal(read_all(&a, c), CONNECTION_WAIT);
+	assert_int_equal(recv(client, text, sizeof(text), 0), 25);
+	c = move(c);
+	say_text("5\r\n");
+	assert_int_equal(read_all(&b, c), CONNECTION_WAIT);
+	assert_int_equal(recv(client, text, sizeof(text), 0), -1);
+	say_text("hello\r\n0\r\n\r\n");
+	assert_int_equal(read_all(&b, c), CONNECTION_RUN);
+	finish(c);
+}
+
 static void
 test_full_socket_says_so(void **state)
 {
@@ -289,6 +310,7 @@ main(void)
 		cmocka_unit_test(test_large_body_goes_as_its_file),
 		cmocka_unit_test(test_response_half_way),
 		cmocka_unit_test(test_nothing_to_receive),
+		cmocka_unit_test(test_continue_is_said_once),
 		cmocka_unit_test(test_full_socket_says_so),
 	};
 
