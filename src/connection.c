@@ -289,6 +289,8 @@ connection_read_proxy(struct loop *l, struct connection *c)
 		return CONNECTION_GONE;
 	}
 	if (used == 0) {
+		if (c->deadline == DEADLINE_NONE)
+			loop_deadline(l, c, DEADLINE_HEAD);
 		connection_watch(l, c);
 		return CONNECTION_WAIT;
 	}
