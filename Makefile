@@ -102,6 +102,7 @@ poll:
 	$(MAKE) BUILD=build/poll POLLER=poll server modules programs
 
 fuzz:
+	dep/install fuzz
 	$(MAKE) BUILD=build/fuzz CC=clang HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer \
 	    -fsanitize=fuzzer-no-link,address,undefined' fuzzers
 	for f in $(basename $(notdir $(wildcard test/fuzz/fuzz_*.c))); do \
@@ -207,11 +208,11 @@ build/test/servlets/%.so: test/servlets/%.c modserver.h
 	$(CC) -D_GNU_SOURCE -I. -Wall -Wextra -O1 -g -shared -fPIC -pthread -o $@ $<
 
 # Each fuzz target twice: with libFuzzer, and as a program that replays files.
-$(BUILD)/test/fuzz/%: test/fuzz/%.c test/fuzz/replay.c $(BUILD)/libmodserver.a
+$(BUILD)/test/fuzz/%: test/fuzz/%.c test/fuzz/replay.c test/fuzz/reference.h $(BUILD)/libmodserver.a
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $< test/fuzz/replay.c $(BUILD)/libmodserver.a $(LIBS)
 
-$(BUILD)/test/fuzz/%.fuzz: test/fuzz/%.c $(BUILD)/libmodserver.a
+$(BUILD)/test/fuzz/%.fuzz: test/fuzz/%.c test/fuzz/reference.h $(BUILD)/libmodserver.a
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ $< $(BUILD)/libmodserver.a $(LIBS)
 

@@ -1,0 +1,281 @@
+/*
+ * Any octets over a whole connection: delivered at once, and in pieces with
+ * the connection handed over to another loop between two of them.  Both times
+ * the same requests are run with the same bodies, the client reads the same
+ * responses, each framed well, and when it has ended nothing is left.
+ *
+ * The first octet is the size of the pieces, the second one after how many
+ * the connection moves; with the highest bit of it a PROXY header is expected.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "connection.h"
+#include "handover.h"
+#include "log.h"
+#include "response.h"
+#include "target.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define RUNS_MAX 64
+#define ANSWER_MAX (1 << 20)
+#define INPUT_MAX 65536		/* what a socket holds */
+
+static const struct config config = {
+	.timeouts = { 10000, 30000, 60000, 60000, 10000, 0, 30000 },
+	.limits = { .head_bytes = 2048, .headers = 20, .body_bytes = 100000 },
+};
+
+/* What came of it. */
+struct story {
+	unsigned runs, responses, refused;
+	uint64_t hashes[RUNS_MAX];
+	char answer[ANSWER_MAX];
+	size_t length;
+};
+
+/* One server process, as far as a connection needs it. */
+struct place {
+	struct loop loop;
+	struct slot slot;
+};
+
+static struct place places[2];
+static struct handover_sockets sockets;
+static struct response response;
+static struct arena *arena;
+
+static void
+claim(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void
+prepare(void)
+{
+	int null;
+
+	if (arena != NULL)
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	log_open(null, "fuzz");
+	arena = arena_new(1 << 20);
+	claim(arena != NULL && response_init(&response) == 0 && handover_open(&sockets) == 0);
+	for (int i = 0; i < 2; i++)
+		claim(loop_prepare(&places[i].loop, &config, false) == 0 &&
+		    loop_open(&places[i].loop, &places[i].slot, -1) == 0);
+}
+
+static uint64_t
+hash(uint64_t h, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		h = h * 31 + (unsigned char)text[i];
+	return h;
+}
+
+/* The servlet: notes what it was given, says how long that was. */
+static enum connection_next
+run(struct loop *l, struct connection *c, struct story *s)
+{
+	struct request *r = c->request;
+	const char *method = r->buffer + r->head.method;
+	bool head = r->head.method_length == 4 && memcmp(method, "HEAD", 4) == 0;
+	char text[100], piece[777];
+	struct target target;
+	uint64_t h = hash(0, method, r->parser.head_length - r->head.method);
+	ssize_t n;
+
+	claim(c->state == CONNECTION_READY);
+	c->state = CONNECTION_RUNNING;
+	if (target_split(r->buffer + r->head.target, r->head.target_length, method,
+	    r->head.method_length, &target) == 0 && target.path_length > 0) {
+		char *path = malloc(target.path_length + 2);
+
+		target_decode_path(r->buffer + r->head.target + target.path,
+		    target.path_length, path);
+		free(path);
+	}
+	for (long long at = 0; (n = spool_read(&r->body, at, piece, sizeof(piece))) > 0; at += n)
+		h = hash(h, piece, (size_t)n);
+	claim(n == 0 && r->body.length <= config.limits.body_bytes);
+	if (s->runs < RUNS_MAX)
+		s->hashes[s->runs] = h;
+	s->runs++;
+	arena_reset(arena);
+	response_begin(&response, arena, c->fd, &c->output, r->head.minor, head,
+	    r->head.keep_alive);
+	response_write(&response, text, (size_t)snprintf(text, sizeof(text), "%lld\n",
+	    r->body.length));
+	if (r->body.length % 3 == 1)
+		response_flush(&response);
+	claim(response_finish(&response, false) == NULL);
+	if (response.broken) {
+		connection_close(l, c);
+		return CONNECTION_GONE;
+	}
+	return connection_answered(l, c, response.keep_alive);
+}
+
+static void
+client_reads(struct story *s, int client)
+{
+	ssize_t n;
+
+	while ((n = recv(client, s->answer + s->length, ANSWER_MAX - s->length, MSG_DONTWAIT)) > 0)
+		s->length += (size_t)n;
+}
+
+/* Serves all that has arrived.  NULL: the connection has gone. */
+static struct connection *
+serve(struct loop *l, struct connection *c, struct story *s, int client)
+{
+	enum connection_next next = CONNECTION_WAIT;
+	char octet;
+
+	for (;;) {
+		client_reads(s, client);
+		if (next == CONNECTION_RUN)
+			next = run(l, c, s);
+		else if (c->state == CONNECTION_WRITING)
+			next = connection_event(l, c, POLLER_OUT);
+		else if (recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
+			next = connection_event(l, c, POLLER_IN);
+		else
+			return c;
+		if (next == CONNECTION_GONE) {
+			client_reads(s, client);
+			return NULL;
+		}
+	}
+}
+
+/* To the other loop, unless it is one that stays where it is. */
+static struct connection *
+move(unsigned *place, struct connection *c)
+{
+	uint64_t sent_ns;
+
+	if (c->state >= CONNECTION_READY && c->state != CONNECTION_WRITING)
+		return c;
+	claim(handover_send(sockets.keep[0], c, 1) == 0);
+	connection_close(&places[*place].loop, c);
+	loop_batch_end(&places[*place].loop);
+	*place = 1 - *place;
+	c = handover_receive(sockets.keep[1], &places[*place].loop, &sent_ns);
+	claim(c != NULL && sent_ns == 1);
+	return c;
+}
+
+/* Counts the responses, each framed well; wipes their dates. */
+static void
+read_answer(struct story *s)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	char *at = s->answer, *end = s->answer + s->length, *body, *field;
+	unsigned continued = 0;
+
+	*end = '\0';
+	for (; at < end; at = body) {
+		claim(strncmp(at, "HTTP/1.1 ", 9) == 0);
+		body = strstr(at, "\r\n\r\n");
+		claim(body != NULL);
+		body += 4;
+		if (strncmp(at, go_on, strlen(go_on)) == 0) {
+			claim(++continued == 1);	/* once for a request */
+			continue;
+		}
+		continued = 0;
+		s->responses++;
+		s->refused += at[9] != '2';
+		field = strstr(at, "\r\nDate: ");
+		claim(field != NULL && field < body);
+		memset(field + 8, 'x', 29);
+		field = strstr(at, "\r\nTransfer-Encoding: chunked\r\n");
+		if (field != NULL && field < body) {
+			/* HEAD has none of it, and the next begins at once. */
+			if (body < end && strncmp(body, "HTTP/", 5) != 0) {
+				body = strstr(body, "\r\n0\r\n\r\n");
+				claim(body != NULL);
+				body += 7;
+			}
+			continue;
+		}
+		field = strstr(at, "\r\nContent-Length: ");
+		if (field != NULL && field < body) {
+			long length = atol(field + 18);
+
+			if (body < end && strncmp(body, "HTTP/", 5) != 0)
+				body += length;
+			claim(body <= end);
+		} else if (body < end && strncmp(body, "HTTP/", 5) != 0) {
+			body = end;	/* HTTP/1.0: up to the end */
+		}
+	}
+}
+
+static void
+tell(struct story *s, const char *text, size_t length, size_t step, unsigned moves, bool proxy)
+{
+	unsigned place = 0, piece = 0;
+	struct connection *c;
+	int pair[2], size = 4 * INPUT_MAX;
+
+	memset(s, 0, offsetof(struct story, answer));
+	s->length = 0;
+	claim(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	c = connection_new(&places[0].loop, pair[0]);
+	claim(c != NULL);
+	if (proxy)
+		c->state = CONNECTION_PROXY;
+	connection_watch(&places[0].loop, c);
+	for (size_t at = 0, n; at < length && c != NULL; at += n) {
+		n = length - at < step ? length - at : step;
+		if (send(pair[1], text + at, n, MSG_NOSIGNAL) != (ssize_t)n)
+			break;
+		c = serve(&places[place].loop, c, s, pair[1]);
+		if (c != NULL && ++piece == moves)
+			c = move(&place, c);
+		/* Whatever has begun has a time by which it must have ended. */
+		claim(c == NULL || c->deadline != DEADLINE_NONE);
+	}
+	shutdown(pair[1], SHUT_WR);
+	if (c != NULL)
+		c = serve(&places[place].loop, c, s, pair[1]);
+	claim(c == NULL);
+	for (int i = 0; i < 2; i++) {
+		loop_batch_end(&places[i].loop);
+		claim(places[i].loop.count == 0);
+	}
+	close(pair[1]);
+	read_answer(s);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct story whole, pieces;
+	const char *text = (const char *)data + 2;
+	bool proxy;
+
+	if (size < 3 || size > INPUT_MAX)
+		return 0;
+	prepare();
+	proxy = (data[1] & 0x80) != 0;
+	size -= 2;
+	tell(&whole, text, size, size, 0, proxy);
+	tell(&pieces, text, size, data[0] + 1u, (data[1] & 0x7fu) + 1u, proxy);
+	claim(whole.runs == pieces.runs && whole.responses == pieces.responses);
+	claim(whole.runs + whole.refused >= whole.responses && whole.refused <= 1);
+	for (unsigned i = 0; i < whole.runs && i < RUNS_MAX; i++)
+		claim(whole.hashes[i] == pieces.hashes[i]);
+	return 0;
+}
