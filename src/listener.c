@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,23 @@ stale_remove(const union address *a, socklen_t length)
 	return result;
 }
 
+/* A connection is reported with its first octets, not before: its worker wakes
+ * once and finds a request.  One that stays silent for longer than the kernel
+ * repeats its SYN-ACK is reported all the same. */
+static void
+listen_lazily(int fd, const struct config_listen *l)
+{
+#ifdef TCP_DEFER_ACCEPT
+	int seconds = 1;
+
+	if (l->family != LISTEN_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+#else
+	(void)fd;
+	(void)l;
+#endif
+}
+
 static int
 socket_open(const struct config_listen *l)
 {
@@ -131,6 +149,7 @@ socket_open(const struct config_listen *l)
 		goto fail_unlink;
 	if (listen(fd, l->backlog) == -1)
 		goto fail_unlink;
+	listen_lazily(fd, l);
 	return fd;
 
 fail_unlink:
