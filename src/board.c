@@ -114,30 +114,33 @@ board_uncount(struct board *b, uint32_t old)
 void
 board_idle(struct board *b, struct slot *s)
 {
-	uint32_t old = atomic_exchange(&s->state, SLOT_IDLE);
-
-	if (old == SLOT_IDLE)
+	if (atomic_load_explicit(&s->state, memory_order_relaxed) == SLOT_IDLE)
 		return;
-	board_uncount(b, old);
+	board_uncount(b, atomic_exchange(&s->state, SLOT_IDLE));
 	atomic_fetch_add(&b->idle, 1);
 }
 
 void
 board_running(struct board *b, struct slot *s, uint64_t now_ns)
 {
-	uint32_t old, busy, peak;
+	uint32_t busy, peak;
 
 	/* The time first: whoever sees the state must see its time. */
-	atomic_store(&s->since_ns, now_ns);
-	old = atomic_exchange(&s->state, SLOT_RUNNING);
-	if (old == SLOT_RUNNING)
+	atomic_store_explicit(&s->since_ns, now_ns, memory_order_release);
+	if (atomic_load_explicit(&s->state, memory_order_relaxed) == SLOT_RUNNING)
 		return;
-	board_uncount(b, old);
+	board_uncount(b, atomic_exchange(&s->state, SLOT_RUNNING));
 	busy = atomic_fetch_add(&b->busy, 1) + 1;
 	peak = atomic_load_explicit(&b->peak, memory_order_relaxed);
 	while (busy > peak &&
 	    !atomic_compare_exchange_weak(&b->peak, &peak, busy))
 		;
+}
+
+void
+board_ran(struct slot *s)
+{
+	atomic_store_explicit(&s->since_ns, 0, memory_order_release);
 }
 
 void

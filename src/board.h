@@ -19,7 +19,7 @@ enum slot_state {
 	SLOT_FREE,	/* no worker */
 	SLOT_STARTING,	/* forked, not in its loop yet: counts as available */
 	SLOT_IDLE,	/* in its loop, running no servlet */
-	SLOT_RUNNING,	/* in a servlet since since_ns */
+	SLOT_RUNNING,	/* busy with a batch of requests, in a servlet since since_ns */
 	SLOT_LEAVING	/* told to leave; takes nothing new */
 };
 
@@ -30,12 +30,12 @@ enum slot_state {
 struct slot {
 	_Alignas(64) _Atomic uint32_t state;	/* enum slot_state */
 	_Atomic int32_t pid;			/* 0 while free; set by the zygote */
-	_Atomic uint64_t since_ns;		/* clock_ns() when RUNNING was entered */
+	_Atomic uint64_t since_ns;		/* clock_ns() when the servlet was entered, 0: in none */
 	_Atomic uint64_t requests;		/* answered by this worker */
 	_Atomic uint32_t connections;		/* it holds now */
 	_Atomic uint32_t wants_replacement;	/* has reached max_requests */
 
-	/* The current request, valid while RUNNING (and after a crash in it). */
+	/* The current request, valid while since_ns is set (and after a crash in it). */
 	uint32_t route;				/* index of the servlet in the configuration */
 	uint32_t status;			/* of the response, 0: nothing sent */
 	uint32_t head_length;			/* octets in head, cut at SLOT_HEAD_MAX */
@@ -49,7 +49,7 @@ struct slot {
 };
 
 struct board {
-	_Atomic uint32_t busy;		/* workers in a servlet now */
+	_Atomic uint32_t busy;		/* workers that are RUNNING now */
 	_Atomic uint32_t peak;		/* most of them at once since the zygote last read (and reset) it */
 	_Atomic uint32_t idle;		/* workers in their loop, not leaving */
 	_Atomic uint32_t watching;	/* the zygote is awake and watches for waiting work */
@@ -73,8 +73,12 @@ void board_free(struct board *b);
 /* STARTING or RUNNING -> IDLE. */
 void board_idle(struct board *b, struct slot *s);
 
-/* IDLE -> RUNNING, counted in busy and peak. */
+/* Into a servlet: IDLE -> RUNNING, counted in busy and peak, if it is not so
+ * already: what all workers write is written once per batch. */
 void board_running(struct board *b, struct slot *s, uint64_t now_ns);
+
+/* Out of it, perhaps into the next: remains RUNNING until board_idle(). */
+void board_ran(struct slot *s);
 
 /* -> LEAVING. */
 void board_leaving(struct board *b, struct slot *s);

@@ -199,10 +199,7 @@ runner_call(struct worker *w)
 		rlog(&w->servlet, "%s", wrong);
 	servlet_end(&w->servlet);
 	taken = helper_leave(&w->helper);
-	if (w->leaving == WORKER_STAYS)
-		board_idle(b, w->setup->slot);
-	else
-		board_leaving(b, w->setup->slot);
+	board_ran(w->setup->slot);
 	return taken;
 }
 
@@ -285,7 +282,7 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 		response_finish(&w->response, false);
 	}
 	runner_log(w, c);
-	atomic_fetch_add_explicit(&w->setup->slot->requests, 1, memory_order_relaxed);
+	atomic_store_explicit(&w->setup->slot->requests, w->request_count, memory_order_relaxed);
 	if (w->response.broken) {
 		/* Cut, so that the client sees that something is missing. */
 		connection_close(&w->loop, c);

@@ -234,6 +234,10 @@ worker_batch(struct worker *w, const struct poller_event *events, int n)
 	intake_update(w, false);
 	if (w->leaving == WORKER_LEAVES)
 		siblings_keep_all(w);
+	if (w->leaving == WORKER_STAYS)
+		board_idle(w->setup->board, w->setup->slot);
+	else
+		board_leaving(w->setup->board, w->setup->slot);
 }
 
 /* Whether there is nothing left to do.  A worker that stops answers first what

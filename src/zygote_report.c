@@ -43,7 +43,7 @@ note_take(struct request_note *n, const struct zygote *z, const struct slot *s)
 
 	memset(n, 0, sizeof(*n));
 	n->exited = s->exited != 0;
-	n->running = atomic_load(&s->state) == SLOT_RUNNING || n->exited;
+	n->running = (atomic_load(&s->state) == SLOT_RUNNING && since != 0) || n->exited;
 	n->servlet = route < c->servlet_count ? &c->servlets[route] : NULL;
 	n->status = s->status;
 	if (n->status < 100 || n->status > 599)

@@ -52,7 +52,7 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 			v->available++;
 		} else if (state == SLOT_RUNNING) {
 			since = atomic_load(&s->since_ns);
-			age = since < now ? now - since : 0;
+			age = since != 0 && since < now ? now - since : 0;
 			if (age < v->youngest_run_ns)
 				v->youngest_run_ns = age;
 			if (age < z->limits.patience_ns)

@@ -188,8 +188,8 @@ worker_enforce_timeout(struct zygote *z, size_t at, uint64_t now)
 	uint64_t since = atomic_load(&s->since_ns), limit;
 	uint32_t route = s->route;
 
-	if (atomic_load(&s->state) != SLOT_RUNNING || route >= c->servlet_count ||
-	    c->servlets[route].timeout_ms == 0 || w->killed)
+	if (atomic_load(&s->state) != SLOT_RUNNING || since == 0 ||
+	    route >= c->servlet_count || c->servlets[route].timeout_ms == 0 || w->killed)
 		return 0;
 	limit = (uint64_t)c->servlets[route].timeout_ms * 1000000u;
 	if (since > now)

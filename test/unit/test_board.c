@@ -48,6 +48,13 @@ counts_follow_states(void **unused)
 	board_running(b, t, 78);
 	assert_int_equal(b->busy, 2);
 	assert_int_equal(b->peak, 2);
+	/* From one servlet into the next of a batch: it is not idle in between. */
+	board_ran(s);
+	assert_int_equal(s->since_ns, 0);
+	assert_int_equal(s->state, SLOT_RUNNING);
+	board_running(b, s, 79);
+	assert_int_equal(s->since_ns, 79);
+	assert_int_equal(b->busy, 2);
 	board_idle(b, t);
 	assert_int_equal(b->busy, 1);
 	assert_int_equal(b->peak, 2);
