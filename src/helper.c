@@ -20,6 +20,10 @@
  * patience: where the processors are taken, changing hands only adds work. */
 #define COMPUTE_PATIENCE 5
 
+/* So many servlets between two looks: the worker is in full swing, and looking
+ * again is cheaper than being woken for each. */
+#define FULL_SWING 8
+
 #define BATCH 16	/* events handled before the main thread is looked after */
 
 static enum turn_state
@@ -95,17 +99,21 @@ helper_arm(struct helper *h, uint64_t after_ns)
 #endif
 }
 
-void
-helper_enter(struct helper *h, uint64_t now_ns)
+bool
+helper_enter(struct helper *h, uint64_t now_ns, bool alone)
 {
 	uint64_t turn = atomic_load_explicit(&h->turn, memory_order_relaxed);
 
 	atomic_store_explicit(&h->entered_ns, now_ns, memory_order_relaxed);
+	atomic_store_explicit(&h->alone, alone, memory_order_relaxed);
 	atomic_store(&h->turn, turn_with(turn + 4, TURN_SERVLET));
-	if (h->started && !atomic_load(&h->armed)) {
+	if (!h->started || alone)
+		return false;
+	if (!atomic_load(&h->armed)) {
 		atomic_store(&h->armed, true);
 		helper_arm(h, h->patience_ns);
 	}
+	return true;
 }
 
 bool
@@ -210,12 +218,24 @@ helper_take(struct helper *h, uint64_t turn)
 	pthread_mutex_unlock(&h->mutex);
 }
 
+/* Looks no more by itself, unless a servlet was entered just now, which may
+ * have seen `armed`.  Returns as helper_look(). */
+static uint64_t
+helper_rest(struct helper *h, uint64_t turn)
+{
+	if (!atomic_load(&h->armed))
+		return 0;
+	atomic_store(&h->armed, false);
+	return atomic_load(&h->turn) == turn ? 0 : h->patience_ns;
+}
+
 /* Looks at the turn; returns how long until it wants to look again, 0: when woken. */
 static uint64_t
 helper_look(struct helper *h)
 {
-	uint64_t turn = atomic_load(&h->turn), age;
+	uint64_t turn = atomic_load(&h->turn), before = h->looked, age;
 
+	h->looked = turn;
 	switch (turn_state(turn)) {
 	case TURN_CRASHED:
 		pthread_mutex_lock(&h->mutex);
@@ -225,6 +245,8 @@ helper_look(struct helper *h)
 		pthread_mutex_unlock(&h->mutex);
 		return 0;
 	case TURN_SERVLET:
+		if (atomic_load_explicit(&h->alone, memory_order_relaxed))
+			return helper_rest(h, turn);
 		age = clock_ns() - atomic_load(&h->entered_ns);
 		if ((int64_t)age < (int64_t)h->patience_ns)
 			return (int64_t)age < 0 ? h->patience_ns : h->patience_ns - age;
@@ -236,11 +258,9 @@ helper_look(struct helper *h)
 		 * `armed` was cleared: a crash, or a servlet entered meanwhile. */
 		return h->patience_ns;
 	default:
-		if (!atomic_load(&h->armed))
-			return 0;
-		atomic_store(&h->armed, false);
-		/* A servlet that was entered just now has seen `armed`. */
-		return turn_state(atomic_load(&h->turn)) == TURN_LOOP ? 0 : h->patience_ns;
+		if (turn - before > FULL_SWING << 2 && atomic_load(&h->armed))
+			return h->patience_ns;
+		return helper_rest(h, turn);
 	}
 }
 

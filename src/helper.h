@@ -9,8 +9,8 @@
  * The hand-over is one compare-and-swap on `turn`, a sequence number and a
  * state.  A fast servlet costs a store and a swap; the timer that wakes the
  * helper is armed only when it is not armed already, and an idle worker has
- * none.  The thread is made with the second connection: with one there is
- * nothing to hold.
+ * none.  With one connection there is nothing to hold: the thread is made with
+ * the second, and rests while there is none.
  */
 #ifndef HELPER_H
 #define HELPER_H
@@ -32,11 +32,13 @@ enum turn_state {
 struct helper {
 	_Atomic uint64_t turn;		/* sequence << 2 | enum turn_state */
 	_Atomic uint64_t entered_ns;
-	_Atomic bool armed;
+	_Atomic bool armed;		/* the helper will look at `turn` by itself */
+	_Atomic bool alone;		/* the servlet's is the worker's only connection */
 	_Atomic bool wanted;		/* the main thread waits for the mutex */
 	_Atomic bool evacuated;		/* after TURN_CRASHED: done */
 	uint64_t patience_ns;
 	uint64_t takeovers;
+	uint64_t looked;		/* the helper's alone: `turn` at its last look */
 	/* The main thread's alone, and apart from what is shared. */
 	bool started, failed;
 	int timer_fd;			/* readable when patience is over */
@@ -52,9 +54,11 @@ void helper_init(struct helper *h, struct worker *w, uint64_t patience_ns);
 /* Makes the thread and what it needs, if there is none yet. */
 void helper_start(struct helper *h);
 
-/* Around a servlet, by the main thread.  helper_leave answers whether the
- * helper has had the loop: then events fetched before are stale. */
-void helper_enter(struct helper *h, uint64_t now_ns);
+/* Around a servlet, by the main thread.  alone: there is no other connection.
+ * helper_enter answers whether the helper will take the loop should it take
+ * long, helper_leave whether it has had it: then events fetched before are
+ * stale. */
+bool helper_enter(struct helper *h, uint64_t now_ns, bool alone);
 bool helper_leave(struct helper *h);
 
 /* Whether the main thread is in a servlet, or has crashed there.  Async-signal-safe. */

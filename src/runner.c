@@ -189,10 +189,12 @@ runner_call(struct worker *w)
 	bool taken;
 
 	board_running(b, w->setup->slot, now);
-	if (!w->helper.started && atomic_load_explicit(&b->idle, memory_order_relaxed) == 0)
-		board_wake(b);
 	w->ran = true;
-	helper_enter(&w->helper, now);
+	/* Nobody will take the loop over: should it take long, the zygote must see
+	 * to what comes. */
+	if (!helper_enter(&w->helper, now, w->loop.count == 1) &&
+	    atomic_load_explicit(&b->idle, memory_order_relaxed) == 0)
+		board_wake(b);
 	result = runner_call_servlet(w);
 	wrong = response_finish(&w->response, result != 0);
 	if (wrong != NULL)
