@@ -74,9 +74,12 @@ title_init(int argc, char **argv)
 	title_arguments = (size_t)(end - argv[0]);
 	title_size = (size_t)(strings_end(environ, end) - argv[0]);
 
-	/* argv keeps its meaning for whoever holds it. */
+	/* Both keep their meaning for whoever holds them: Go finds its environment
+	 * behind argv. */
 	for (i = 0; i < argc; i++)
 		argv[i] = argv_copy[i];
+	for (i = 0; environ[i] != NULL; i++)
+		environ[i] = environ_copy[i];
 	environ = environ_copy;
 #ifdef __GLIBC__
 	/* These point into argv[0]; assert() and error() print them. */

@@ -94,6 +94,8 @@ arguments_and_environment_stay(void **state)
 	assert_string_equal(arguments[2], "argument");
 	assert_null(arguments[3]);
 	assert_string_equal(getenv("TEST_TITLE"), "here");
+	/* Behind argv too, where main found it. */
+	assert_ptr_equal(arguments[4], environ[0]);
 	for (i = 0; environ[i] != NULL; i++)
 		assert_non_null(strchr(environ[i], '='));
 	assert_int_equal(setenv("TEST_TITLE", "changed", 1), 0);
