@@ -48,7 +48,8 @@ signals_set(int signal_number, void (*handler)(int))
 
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = handler;
-	action.sa_flags = SA_RESTART;
+	/* On the alternate stack, for a thread may have a small one (Go's have). */
+	action.sa_flags = SA_RESTART | SA_ONSTACK;
 	sigemptyset(&action.sa_mask);
 	sigaction(signal_number, &action, NULL);
 }
