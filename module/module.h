@@ -21,9 +21,12 @@
 
 /* Raised when this structure or the meaning of a function changes.  A
  * module of another version is refused. */
-#define MODULE_ABI 1
+#define MODULE_ABI 2
 
 #define MODULE_ERROR_MAX 4096
+
+/* What run answers when the client must not take what it got for all there is. */
+#define MODULE_CUT (-2)
 
 /* Where a program must be loaded. */
 enum module_place {
@@ -74,6 +77,11 @@ struct module {
 	/* Where this file must be loaded, without loading it.  NULL: in the zygote. */
 	enum module_place (*place)(const char *path);
 
+	/* Of a program of MODULE_IN_WORKER: what can be told of it without loading
+	 * it, so that mistakes keep the server from starting.  0, or -1 and error.
+	 * May be NULL. */
+	int (*check)(const struct module_servlet *servlet, char *error);
+
 	/* Loads one servlet.  Returns the module's own handle, or NULL and error. */
 	void *(*open)(const struct module_servlet *servlet, char *error);
 
@@ -82,7 +90,8 @@ struct module {
 	 * 500 and the next one tries again.  May be NULL. */
 	int (*init)(void *program, servlet *s);
 
-	/* Answers one request.  0, or -1: failed, has logged why with rlog. */
+	/* Answers one request.  0, or -1: failed, has logged why with rlog; or
+	 * MODULE_CUT: nothing more is sent, and the connection ends here. */
 	int (*run)(void *program, servlet *s);
 
 	/* The servlet's cleanup, in a process that ran its init, before it exits. */

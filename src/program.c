@@ -96,6 +96,24 @@ load_modules(struct load *l)
 	atomic_store(l->loading, 0);
 }
 
+/* The error of a program that a module has not told one for; at most so long. */
+static void
+program_error(const struct program *p, char *error)
+{
+	if (error[0] == '\0')
+		snprintf(error, MODULE_ERROR_MAX, "%s cannot be loaded", p->servlet->text);
+	error[MODULE_ERROR_MAX - 1] = '\0';
+}
+
+static int
+program_check(const struct program *p, char *error)
+{
+	if (p->module->check == NULL || p->module->check(&p->servlet->servlet, error) == 0)
+		return 0;
+	program_error(p, error);
+	return -1;
+}
+
 static void
 load_servlet(struct load *l, struct program *p, bool everywhere)
 {
@@ -113,9 +131,8 @@ load_servlet(struct load *l, struct program *p, bool everywhere)
 	}
 	if (p->module->place != NULL)
 		p->place = p->module->place(c->servlet.path);
-	if (p->place == MODULE_IN_WORKER && !everywhere)
-		return;
-	if (program_open(p, error) == -1) {
+	if (p->place == MODULE_IN_WORKER && !everywhere ?
+	    program_check(p, error) == -1 : program_open(p, error) == -1) {
 		load_problem(l, &c->place, c->optional, "%s", error);
 		p->module = NULL;
 	}
@@ -264,9 +281,7 @@ program_open(struct program *p, char *error)
 	    (p->module->flags & MODULE_KEEPS_SIGNALS) != 0);
 	if (p->handle != NULL)
 		return 0;
-	if (error[0] == '\0')
-		snprintf(error, MODULE_ERROR_MAX, "%s cannot be loaded", p->servlet->text);
-	error[MODULE_ERROR_MAX - 1] = '\0';
+	program_error(p, error);
 	return -1;
 }
 

@@ -381,6 +381,12 @@ response_error(struct response *r, int status)
 	r->body_bytes = r->length;
 }
 
+void
+response_cut(struct response *r)
+{
+	r->broken = true;
+}
+
 const char *
 response_finish(struct response *r, bool failed)
 {

@@ -82,6 +82,9 @@ void response_error(struct response *r, int status);
 /* Drops what was written, before the head is sent: another one begins. */
 void response_cancel(struct response *r);
 
+/* Sends nothing more: the connection is to be closed as it is. */
+void response_cut(struct response *r);
+
 /* Ends the response.  failed: the servlet did; then 500 or a cut.  Returns a
  * constant text when the servlet's framing was wrong (for the log), else NULL. */
 const char *response_finish(struct response *r, bool failed);

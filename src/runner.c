@@ -170,10 +170,14 @@ runner_call_servlet(struct worker *w)
 	do {
 		struct program *p = runner_program(w);
 
-		if (runner_prepare(w, p) != 0 || p->module->run(p->handle, s) != 0) {
+		int result = runner_prepare(w, p) != 0 ? -1 : p->module->run(p->handle, s);
+
+		if (result == MODULE_CUT)
+			response_cut(&w->response);
+		else if (result != 0)
 			rlog(s, "%s has failed", p->servlet->text);
+		if (result != 0)
 			return -1;
-		}
 	} while (s->redirect != NULL && runner_redirect(w, redirects++));
 	return 0;
 }

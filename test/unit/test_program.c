@@ -105,11 +105,15 @@ static const struct { const char *name, *text; } libraries[] = {
 	    "  snprintf(error, MODULE_ERROR_MAX, \"no option %s\", o[0].name); return -1; }\n"
 	    TABLE ".abi = MODULE_ABI, .name = \"s\", .start = start, .open = open_, .run = run_ };" },
 	{ "test_worker", "#include <signal.h>\n#include \"module/module.h\"\n"
+	    "#include <stdio.h>\n#include <string.h>\n"
 	    "static enum module_place place(const char *p) { (void)p; return MODULE_IN_WORKER; }\n"
+	    "static int check(const struct module_servlet *s, char *e) {\n"
+	    "  if (strstr(s->path, \"norun\") == NULL) return 0;\n"
+	    "  snprintf(e, MODULE_ERROR_MAX, \"has no run\"); return -1; }\n"
 	    "static void *sopen(const struct module_servlet *s, char *e) { (void)s; (void)e;\n"
 	    "  signal(SIGTERM, SIG_IGN); signal(SIGSEGV, SIG_IGN); return (void *)1; }\n"
 	    TABLE ".abi = MODULE_ABI, .flags = MODULE_KEEPS_SIGNALS, .name = \"w\", .place = place,\n"
-	    "  .open = sopen, .run = run_ };\nvoid *unused(void) { return (void *)open_; }" },
+	    "  .check = check, .open = sopen, .run = run_ };\nvoid *unused(void) { return (void *)open_; }" },
 	{ "test_hooks", "#include <unistd.h>\n#include \"module/module.h\"\n"
 	    "static void before(void) { setenv_(\"B\"); }\n"
 	    TABLE ".abi = MODULE_ABI, .name = \"h\", .open = open_, .run = run_, .before_fork = before,\n"
@@ -416,6 +420,20 @@ what_belongs_in_a_worker_is_opened_there(void **unused)
 	sigaction(SIGSEGV, &before, NULL);
 }
 
+static void
+what_belongs_in_a_worker_is_checked_before(void **unused)
+{
+	struct setting *s = setting_new();
+
+	(void)unused;
+	add_module(s, "test_worker");
+	add_servlet(s, "good");
+	add_servlet(s, "norun");
+	assert_null(load(s));
+	assert_int_equal(report_count, 1);
+	assert_non_null(strstr(reports, "has no run"));
+}
+
 /* Loads in a child that does not survive it; what was it loading? */
 static int
 die_loading(const char *file, int *line)
@@ -575,6 +593,7 @@ main(void)
 		cmocka_unit_test(optional_ones_are_left_out),
 		cmocka_unit_test(dispositions_survive_loading),
 		cmocka_unit_test(what_belongs_in_a_worker_is_opened_there),
+		cmocka_unit_test(what_belongs_in_a_worker_is_checked_before),
 		cmocka_unit_test(a_crash_while_loading_has_a_name),
 		cmocka_unit_test(no_value_of_loading_does_harm),
 		cmocka_unit_test(one_file_on_two_routes_is_initialised_once),

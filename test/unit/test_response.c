@@ -108,6 +108,41 @@ test_short_body_has_a_length(void **state)
 }
 
 static void
+test_a_type_that_was_removed_is_not_sent(void **state)
+{
+	(void)state;
+	begin(1, false);
+	response_set_header(&response, "content-type", NULL, true);
+	write_text("hello");
+	end(false, NULL);
+	assert_true(has("200 OK") && !has("Content-Type"));
+	begin(1, false);
+	response_set_header(&response, "Content-Type", NULL, true);
+	response_set_header(&response, "Content-Type", "text/plain", true);
+	write_text("hello");
+	end(false, NULL);
+	assert_true(has("\r\nContent-Type: text/plain\r\n"));
+}
+
+static void
+test_a_response_that_is_cut_says_nothing_more(void **state)
+{
+	(void)state;
+	begin(1, false);
+	write_text("hello");
+	response_cut(&response);
+	end(true, NULL);
+	assert_string_equal(answer, "");
+	assert_false(response.keep_alive);
+	begin(1, false);
+	write_text("hello");
+	response_flush(&response);
+	response_cut(&response);
+	end(true, NULL);
+	assert_true(has("5\r\nhello\r\n") && !has("\r\n0\r\n"));
+}
+
+static void
 test_nothing_written_is_204(void **state)
 {
 	(void)state;
@@ -342,6 +377,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_short_body_has_a_length),
+		cmocka_unit_test(test_a_type_that_was_removed_is_not_sent),
+		cmocka_unit_test(test_a_response_that_is_cut_says_nothing_more),
 		cmocka_unit_test(test_nothing_written_is_204),
 		cmocka_unit_test(test_flushed_body_is_chunked),
 		cmocka_unit_test(test_http_1_0_is_ended_by_closing),
