@@ -78,7 +78,6 @@ board_new(uint32_t slot_count)
 	b = (struct board *)(void *)(map + page);
 	b->slot_count = slot_count;
 	b->wake_read_fd = fds[0];
-	b->wake_fd = fds[1];
 	return b;
 
 fail:
@@ -154,8 +153,9 @@ board_call(struct board *b)
 {
 	int saved = errno;
 
-	/* A full pipe means that the zygote has been called already. */
-	if (write(b->wake_fd, "", 1) == -1)
+	/* A full pipe means that the zygote has been called already.  The number
+	 * is our own: one that another process wrote could be a client's. */
+	if (write(board_private(b)->wake_fd, "", 1) == -1)
 		errno = saved;
 }
 

@@ -57,8 +57,7 @@ struct board {
 	_Atomic uint32_t workers;	/* alive and not leaving; written by the zygote */
 	_Atomic uint32_t loading;	/* what the zygote is loading: program.h */
 	uint32_t slot_count;
-	int wake_fd;			/* workers write an octet here to wake the zygote */
-	int wake_read_fd;		/* and the zygote waits here */
+	int wake_read_fd;		/* the zygote, as long as it has no workers, learns here where to wait */
 	struct slot slots[];
 };
 
