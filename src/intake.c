@@ -16,6 +16,7 @@
 
 #define ACCEPTS_AT_ONCE 16
 #define PAUSE_MS 100		/* after accept failed for want of descriptors */
+#define COMPLAINT_MS 10000	/* how often that is said */
 #define DESCRIPTORS_KEPT 64	/* for servlets, spool files, logs */
 
 int
@@ -121,7 +122,11 @@ intake_accept_failed(struct worker *w)
 {
 	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
 		return;		/* the client has gone, or a sibling was faster */
-	log_warning("accept: %m; trying again in %d ms", PAUSE_MS);
+	if (w->intake.complained_ms == 0 ||
+	    w->loop.now_ms - w->intake.complained_ms >= COMPLAINT_MS) {
+		log_warning("accept: %m; trying again every %d ms", PAUSE_MS);
+		w->intake.complained_ms = w->loop.now_ms;
+	}
 	w->intake.paused_until_ms = w->loop.now_ms + PAUSE_MS;
 	intake_update(w, false);
 }

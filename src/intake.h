@@ -30,6 +30,7 @@ struct intake {
 	bool listening, receiving;	/* what of it is in the poller */
 	uint32_t connections_max;	/* as descriptors allow */
 	uint64_t paused_until_ms;	/* accept failed for want of descriptors */
+	uint64_t complained_ms;		/* when that was last said, 0: never */
 };
 
 /* 0, or -1 and errno. */

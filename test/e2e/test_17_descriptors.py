@@ -1,0 +1,96 @@
+"""Without descriptors the server neither spins nor stops, and goes on when some return."""
+
+import os
+import resource
+import time
+
+from client import until
+from server import ALL, SLOW
+
+
+def descriptors(pid):
+    return [int(n) for n in os.listdir("/proc/%d/fd" % pid)]
+
+
+def processor_seconds(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def leave(pid, n):
+    """Lets the process open n more descriptors (accept takes the lowest free one)."""
+    used, most = set(descriptors(pid)), 0
+    while n > 0 or most in used:
+        n -= most not in used
+        most += 1
+    limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, limit[1]))
+
+
+def test_accept_fails(serve):
+    """The kept ones are served on; the rest waits until one leaves."""
+    s = serve(ALL + "workers { min = 1, max = 1 }\n")
+    first = s.connect()
+    assert first.request("/hello").status == 200
+    worker = s.workers()[0]
+    leave(worker, 3)
+    clients = [s.connect() for i in range(6)]
+    for c in clients:
+        c.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+    s.wait_log(r"accept: Too many open files", timeout=20 * SLOW)
+    # For a second nothing can be accepted: no spinning, no flood in the log.
+    start, used = time.monotonic(), processor_seconds(worker)
+    while time.monotonic() - start < 1:
+        assert first.request("/hello").status == 200
+        time.sleep(0.05)
+    assert processor_seconds(worker) - used < 0.5 * (time.monotonic() - start)
+    assert s.log().count("accept:") <= 2
+    # As clients leave, those that waited are answered, each in its turn.
+    first.close()
+    while clients:
+        ready = until(lambda: [c for c in clients if peek(c)], 20 * SLOW, "an answer")
+        for c in ready:
+            assert c.read().status == 200
+            c.close()
+            clients.remove(c)
+    assert s.get("/hello").status == 200
+    assert s.workers() == [worker]
+
+
+def peek(client):
+    client.socket.setblocking(False)
+    try:
+        return client.socket.recv(1, 2)     # MSG_PEEK
+    except BlockingIOError:
+        return b""
+    finally:
+        client.socket.settimeout(20 * SLOW)
+
+
+def test_a_low_limit_from_the_start(serve):
+    """More clients than descriptors: those within are served, the others when these have gone."""
+    s = serve(ALL + "workers { min = 1, max = 1 }\n")
+    resource.prlimit(s.processes("zygote")[0].pid, resource.RLIMIT_NOFILE, (96, 96))
+    old = s.workers()[0]
+    os.kill(old, 9)
+    until(lambda: s.workers() and s.workers() != [old], 20 * SLOW)
+    clients = []
+    try:
+        for i in range(120):
+            c = s.connect()
+            c.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+            clients.append(c)
+        # accepts stop before the descriptors do, so nothing fails
+        answered = lambda: [c for c in clients if peek(c)]
+        until(lambda: len(answered()) >= 48, 20 * SLOW)
+        assert len(answered()) <= 96
+        while clients:
+            for c in until(answered, 20 * SLOW, "an answer"):
+                assert c.read().status == 200
+                c.close()
+                clients.remove(c)
+    finally:
+        for c in clients:
+            c.close()
+    assert "accept:" not in s.log()
