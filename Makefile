@@ -46,9 +46,12 @@ SOURCES  = $(filter-out src/poller_%,$(wildcard src/*.c)) src/poller_$(POLLER).c
 OBJECTS  = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/http_parser.o
 MODULES  = $(patsubst module/%.c,$(OUT)/module/%.so,$(wildcard module/*.c))
 EXAMPLES = $(patsubst %.c,%.so,$(wildcard examples/c/*.c)) \
-	$(patsubst %.cc,%.so,$(wildcard examples/c++/*.cc))
+	$(patsubst %.cc,%.so,$(wildcard examples/c++/*.cc)) \
+	$(patsubst %/,%.go.so,$(dir $(wildcard examples/go/*/*.go)))
 UNITS    = $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/test_*.c))
 SERVLETS = $(patsubst %.c,build/%.so,$(wildcard test/servlets/*.c))
+GOTESTS  = $(patsubst test/go/%/,build/test/go/%.go.so,$(dir $(wildcard test/go/*/*.go))) \
+	build/test/go/frameworks.server
 REPLAYS  = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZERS  = $(patsubst %.c,$(BUILD)/%.fuzz,$(wildcard test/fuzz/fuzz_*.c))
 
@@ -87,7 +90,7 @@ test:
 	$(MAKE) WERROR=1 poll
 	PYTHON=$(PYTHON) $(PYTHON) test/run build build/asan build/poll
 
-programs: $(UNITS) $(REPLAYS) $(SERVLETS)
+programs: $(UNITS) $(REPLAYS) $(SERVLETS) $(GOTESTS)
 
 # --------------------------------------------------------------- variants
 asan:
@@ -189,6 +192,9 @@ $(OUT)/module/%.so: module/%.c $$(wildcard module/$$*/*.[ch]) $(wildcard module/
 	else rm -f $@; \
 	    echo 'skipped: $* ($($*_header) not found: apt-get install $($*_package))'; fi
 
+# module.go is module.so under another name.
+$(OUT)/module/go.so: $(wildcard module/so/*.[ch])
+
 # --------------------------------------------------------------- examples
 examples/c/%.so: examples/c/%.c $(wildcard examples/c/*.h) modserver.h
 	$(CC) -I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<
@@ -198,6 +204,40 @@ examples/c++/%.so: examples/c++/%.cc modserver.h
 	    $(CXX) -I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<; \
 	else echo 'skipped: $< ($(CXX) not found: apt-get install g++)'; fi
 
+# Go keeps what it has compiled, its standard library first of all, in build/go
+# (about half a minute for two processors), and asks no network.
+GO_BUILD = env GOCACHE='$(CURDIR)/build/go/cache' GOPATH='$(CURDIR)/build/go/path:/usr/share/gocode' \
+	GOFLAGS= GOPROXY=off GOSUMDB=off GOWORK=off CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -I$(CURDIR)' \
+	$(GO) build -ldflags=-w
+GO_API   = $(wildcard api/go/*) modserver.h
+GOCODE   = /usr/share/gocode/src/github.com
+# What NAME.go.so needs beyond Go, and the package that has it.
+notes_needs        = $(GOCODE)/go-chi/chi
+notes_package      = golang-github-go-chi-chi-dev
+frameworks_needs   = $(GOCODE)/go-chi/chi $(GOCODE)/gorilla/mux $(GOCODE)/gin-gonic/gin
+frameworks_package = golang-github-go-chi-chi-dev golang-github-gorilla-mux-dev \
+	golang-github-gin-gonic-gin-dev
+# $(call go_build,GO111MODULE,buildmode): the commands for $@.  It is moved into
+# place, for a server may have the old one in its memory.
+define go_build
+	@mkdir -p build/go $(@D)
+	@if ! command -v $(GO) >/dev/null; then rm -f $@; \
+	    echo 'skipped: $@ ($(GO) not found: apt-get install golang-go)'; \
+	elif ! ls -d $($*_needs) >/dev/null 2>&1; then rm -f $@; \
+	    echo 'skipped: $@ (apt-get install $($*_package))'; \
+	else set -x; cd $(<D) && GO111MODULE=$(1) \
+	    $(GO_BUILD) -buildmode=$(2) -o '$(CURDIR)/build/go/$(@F)' . && \
+	    mv '$(CURDIR)/build/go/$(@F)' '$(CURDIR)/$@'; fi
+endef
+
+examples/go/%.go.so: $$(wildcard examples/go/$$*/*.go) \
+    $$(wildcard examples/go/go.mod examples/go/$$*/go.mod) $(GO_API)
+	$(call go_build,on,c-shared)
+
+# The others need a part of what this one needs; compiled at the same time,
+# that would be compiled for each.
+examples/go/hello.go.so examples/go/test.go.so: | examples/go/notes.go.so
+
 # ------------------------------------------------------------------ tests
 $(BUILD)/test/unit/%: test/unit/%.c $(BUILD)/libmodserver.a
 	@mkdir -p $(@D)
@@ -206,6 +246,18 @@ $(BUILD)/test/unit/%: test/unit/%.c $(BUILD)/libmodserver.a
 build/test/servlets/%.so: test/servlets/%.c modserver.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -I. -Wall -Wextra -O1 -g -shared -fPIC -pthread -o $@ $<
+
+# Debian's packages lie in a GOPATH, without modules; api/go is put beside them.
+build/test/go/%.go.so: $$(wildcard test/go/$$*/*.go) $(GO_API) | build/go/path/src/modserver
+	$(call go_build,off,c-shared)
+
+# The same as a server of its own, to compare with.
+build/test/go/%.server: $$(wildcard test/go/$$*/*.go) $(GO_API) | build/go/path/src/modserver
+	$(call go_build,off,pie)
+
+build/go/path/src/modserver:
+	@mkdir -p $(@D)
+	ln -s ../../../../api/go $@
 
 # Each fuzz target twice: with libFuzzer, and as a program that replays files.
 $(BUILD)/test/fuzz/%: test/fuzz/%.c test/fuzz/replay.c test/fuzz/reference.h $(BUILD)/libmodserver.a
@@ -249,6 +301,6 @@ uninstall:
 	    rm -f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 
 clean:
-	rm -rf build modserver module/*.so examples/c/*.so examples/c++/*.so
+	rm -rf build modserver module/*.so examples/c/*.so examples/c++/*.so examples/go/*.so
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/test/unit/*.d)

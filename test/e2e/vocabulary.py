@@ -36,9 +36,11 @@ def ask(server, path):
     return r, body
 
 
-def check_answers(server, path, language, missing, end, true="true", false="false"):
+def check_answers(server, path, language, missing, end, true="true", false="false",
+                  none=None, stopped="stopped"):
     """Asks the test servlet mounted at path + "/*" and checks every answer.
-    missing, end: how the language shows a missing value, and rread's end."""
+    missing, none, end: how the language shows a missing value, a missing
+    upload, and rread's end; stopped: what its visit answers to stop."""
     r, body = ask(server, path)
     assert r.status == 201
     assert r.get("Content-Type") == "text/plain; charset=UTF-8"
@@ -69,13 +71,13 @@ def check_answers(server, path, language, missing, end, true="true", false="fals
         "get_header User-Agent": "tester", "get_header missing": missing,
         "get_cookie color": "red", "get_cookie missing": missing,
         "get_form field": "\xe4 & b", "get_form arg": missing, "get_form missing": missing,
-        "each_arg arg": "1+1", "each_arg x": "stop", "each_arg": "stopped",
+        "each_arg arg": "1+1", "each_arg x": "stop", "each_arg": stopped,
         "each_header Host": "test", "each_header User-Agent": "tester", "each_header": "0",
         "each_cookie color": "red", "each_cookie size": "xl", "each_cookie": "0",
         "each_form field": "\xe4 & b", "each_form": "0",
         "headers": "7", "each_route %s/*" % path: language,
         "each_upload file": "a b.txt text/plain %d" % len(UPLOAD.encode()),
-        "get_upload file": UPLOAD, "rsendfile": UPLOAD, "get_upload missing": missing,
+        "get_upload file": UPLOAD, "rsendfile": UPLOAD, "get_upload missing": missing if none is None else none,
         "rread": "--xy", "rread all": str(len(body)), "rread end": end,
     }
     for key, value in expected.items():

@@ -1,0 +1,3 @@
+module modserver
+
+go 1.19
