@@ -106,6 +106,13 @@ struct module {
 	/* For a runtime that must fork by itself (Ruby): as fork(2).  At most one
 	 * loaded module may have it.  NULL otherwise. */
 	pid_t (*fork)(void);
+
+	/* For reload "on", once after all opens, also if one has failed: visits
+	 * the files that programs were made of besides those of the
+	 * configuration, absolute: what they have imported from directories of
+	 * their own (not what is installed), and where a failed one is to be
+	 * mended.  When one of them changes, the server reloads.  May be NULL. */
+	void (*each_file)(void (*visit)(void *context, const char *path), void *context);
 };
 
 /* Lets the server answer for another local path instead: target is a path

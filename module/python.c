@@ -235,6 +235,7 @@ module_open(const struct module_servlet *servlet, char *error)
 	    servlet->path[0] == '/' ? load_file(p, servlet->path) :
 	    load_application(p, servlet);
 	if (loaded == -1) {
+		error_note_files();
 		error_text(error);
 		program_free(p);
 		p = NULL;
@@ -326,6 +327,15 @@ module_run(void *program, servlet *s)
 }
 
 static void
+module_each_file(void (*visit)(void *context, const char *path), void *context)
+{
+	take_gil();
+	home_each_file(visit, context);
+	error_each_file(visit, context);
+	release_gil();
+}
+
+static void
 module_close(void *program)
 {
 	struct program *p = program;
@@ -361,4 +371,5 @@ MODSERVER_API const struct module modserver_module = {
 	.before_fork = module_before_fork,
 	.after_fork_parent = module_after_fork_parent,
 	.after_fork_child = module_after_fork_child,
+	.each_file = module_each_file,
 };

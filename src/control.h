@@ -1,7 +1,7 @@
 /*
  * control.h - what a parent tells its child: master to zygote, zygote to
  * worker.  One octet each over a SOCK_SEQPACKET pair, with descriptors for
- * CONTROL_LOGS; end of file means that the other side is gone.
+ * CONTROL_LOGS and CONTROL_FILES; end of file means that the other side is gone.
  */
 #ifndef CONTROL_H
 #define CONTROL_H
@@ -12,6 +12,7 @@ enum control_message {
 	CONTROL_STOP = 'S',	/* nobody stays: finish what was accepted, then exit */
 	CONTROL_LOGS = 'O',	/* use these logs from now on: error log, then access log if any */
 	CONTROL_READY = 'R',	/* zygote to master: loaded, serving */
+	CONTROL_FILES = 'F',	/* before it, or before failing: a file_list.h of what was loaded */
 	CONTROL_EOF = -1,
 	CONTROL_ERROR = -2
 };

@@ -144,20 +144,6 @@ master_signals(struct master *m)
 
 /* ------------------------------------------------------------- the loop */
 
-static void
-generation_listen(struct master *m, struct generation *g)
-{
-	int fds[2], count = 0;
-
-	if (g == NULL || g->control_fd == -1)
-		return;
-	if (control_receive(g->control_fd, fds, &count) == CONTROL_READY &&
-	    g->state == GENERATION_LOADING)
-		master_ready(m, g);
-	while (count > 0)
-		close(fds[--count]);
-}
-
 static uint64_t
 earlier(uint64_t a, uint64_t b)
 {
@@ -248,8 +234,8 @@ master_serve(struct master *m)
 
 		master_wait(m);
 		/* READY before death: who says it and dies has served. */
-		generation_listen(m, m->candidate);
-		generation_listen(m, m->current);
+		master_listen(m, m->candidate);
+		master_listen(m, m->current);
 		master_signals(m);
 		now = clock_ns();
 		generation_tick(m, m->current, now);
@@ -326,6 +312,8 @@ master_run(struct config *config, const char *path, bool daemon)
 	log_info("modserver %s starts with %s", MODSERVER_VERSION, m.candidate->config->file);
 	status = master_serve(&m);
 	watch_free(m.watch);
+	file_list_free(&m.served);
+	file_list_free(&m.tried);
 	pidfile_close(&m.pidfile);
 	log_info("stopped");
 	return status;

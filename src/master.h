@@ -14,8 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "config.h"
+#include "file_list.h"
 #include "generation.h"
 #include "handover.h"
 #include "pidfile.h"
@@ -31,6 +33,9 @@ struct master {
 	struct handover_sockets handover;
 	struct pidfile pidfile;
 	struct watch *watch;		/* NULL: reload "off" */
+	struct file_list served;	/* what the current generation was made of */
+	struct file_list tried;		/* and the one that was last loaded */
+	struct timespec tried_since;	/* when that began, by watch_now() */
 	uint64_t settle_ns;		/* a watched file has changed: reload then */
 	unsigned numbers;		/* zygotes started so far */
 	int log_fd;			/* our own copy of the current error log; -1 */
@@ -65,8 +70,8 @@ void master_reload(struct master *m);
 /* Starts a zygote for a generation that has none.  0, or -1 when that was reported. */
 int master_start_zygote(struct master *m, struct generation *g);
 
-/* This generation's zygote says READY. */
-void master_ready(struct master *m, struct generation *g);
+/* Takes what the generation's zygote has said: READY, FILES.  g may be NULL. */
+void master_listen(struct master *m, struct generation *g);
 
 /* A zygote has been reaped. */
 void master_lost(struct master *m, pid_t pid, int status);

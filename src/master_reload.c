@@ -83,6 +83,19 @@ master_reload_failed(void)
 	notify_send("READY=1");
 }
 
+static size_t
+add_list(const char **paths, const struct file_list *l)
+{
+	const char *at = NULL;
+	size_t n = 0;
+
+	while ((at = file_list_next(l, at)) != NULL)
+		paths[n++] = at;
+	return n;
+}
+
+/* Watches the files of the configuration, and what was loaded by it: while a
+ * load fails, the files of the generation that serves may be where to mend. */
 static void
 master_watch(struct master *m, const struct config *c)
 {
@@ -94,7 +107,8 @@ master_watch(struct master *m, const struct config *c)
 		m->watch = NULL;
 		return;
 	}
-	paths = calloc(c->file_count + c->servlet_count + 1, sizeof(*paths));
+	paths = calloc(c->file_count + c->servlet_count + m->served.count + m->tried.count + 1,
+	    sizeof(*paths));
 	if (paths == NULL)
 		return;
 	for (size_t i = 0; i < c->file_count; i++)
@@ -103,9 +117,11 @@ master_watch(struct master *m, const struct config *c)
 	for (size_t i = 0; i < c->servlet_count; i++)
 		if (c->servlets[i].servlet.path[0] == '/')
 			paths[n++] = c->servlets[i].servlet.path;
+	n += add_list(paths + n, &m->served);
+	n += add_list(paths + n, &m->tried);
 	if (m->watch == NULL)
 		m->watch = watch_new();
-	if (m->watch == NULL || watch_files(m->watch, paths, n) == -1)
+	if (m->watch == NULL || watch_files(m->watch, paths, n, &m->tried_since) == -1)
 		log_error("files cannot be watched: %s", strerror(errno));
 	free((void *)paths);
 }
@@ -127,6 +143,7 @@ master_load(struct master *m, struct config *config)
 {
 	char error[1024];
 
+	m->tried_since = watch_now();
 	master_watch(m, config);
 	m->candidate = generation_new(config, master_listeners(m), error, sizeof(error));
 	if (m->candidate == NULL) {
@@ -229,6 +246,9 @@ master_promote(struct master *m)
 
 	m->candidate = NULL;
 	m->current = new;
+	file_list_free(&m->served);
+	m->served = m->tried;
+	m->tried = (struct file_list){ NULL, 0, 0 };
 	master_use_log(m, new->logs.error_fd);
 	log_listeners(&new->listeners, old != NULL ? &old->listeners : NULL);
 	master_write_pidfile(m, new->config);
@@ -254,7 +274,7 @@ master_promote(struct master *m)
 	m->leaving = old;
 }
 
-void
+static void
 master_ready(struct master *m, struct generation *g)
 {
 	g->state = GENERATION_SERVING;
@@ -264,6 +284,37 @@ master_ready(struct master *m, struct generation *g)
 		master_promote(m);
 	else
 		log_info("generation %u serves in place of the one that died", g->number);
+}
+
+/* The generation's zygote tells what it has loaded. */
+static void
+master_files(struct master *m, const struct generation *g, int fd)
+{
+	/* That of a zygote that replaces a dead one is known. */
+	if (g != m->candidate)
+		return;
+	if (file_list_read(&m->tried, fd) == -1)
+		log_error("what was loaded is not watched: %s", strerror(errno));
+	master_watch(m, g->config);
+}
+
+void
+master_listen(struct master *m, struct generation *g)
+{
+	enum control_message message = CONTROL_NONE;
+	int fds[2], count = 0;
+
+	if (g == NULL || g->control_fd == -1)
+		return;
+	do {
+		message = control_receive(g->control_fd, fds, &count);
+		if (message == CONTROL_READY && g->state == GENERATION_LOADING)
+			master_ready(m, g);
+		else if (message == CONTROL_FILES && count == 1)
+			master_files(m, g, fds[0]);
+		while (count > 0)
+			close(fds[--count]);
+	} while (message > 0);
 }
 
 /* ------------------------------------------------------- zygotes that die */
@@ -319,6 +370,9 @@ master_lost_candidate(struct master *m, int status)
 void
 master_lost(struct master *m, pid_t pid, int status)
 {
+	/* What it has still said: READY, or what is to be mended. */
+	if (m->candidate != NULL && m->candidate->pid == pid)
+		master_listen(m, m->candidate);
 	if (m->candidate != NULL && m->candidate->pid == pid) {
 		master_lost_candidate(m, status);
 		return;

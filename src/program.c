@@ -216,14 +216,24 @@ programs_free(struct programs *ps)
 	free(ps);
 }
 
+static void
+load_note_file(void *files, const char *path)
+{
+	/* What cannot be noted is not watched. */
+	(void)spool_write(files, path, strlen(path) + 1);
+}
+
 struct programs *
 programs_open(const struct config *config, _Atomic uint32_t *loading,
-    program_report *report, void *context)
+    program_report *report, void *context, struct spool *files)
 {
 	struct load l = { .config = config, .loading = loading, .report = report,
 	    .context = context };
 	struct programs *ps = load_all(&l, false);
 
+	for (size_t i = 0; ps != NULL && files != NULL && i < ps->module_count; i++)
+		if (ps->modules[i] != NULL && ps->modules[i]->each_file != NULL)
+			ps->modules[i]->each_file(load_note_file, files);
 	if (ps != NULL && l.failures > 0) {
 		programs_free(ps);
 		return NULL;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "spool.h"
 
 struct program {
 	const struct config_servlet *servlet;
@@ -37,9 +38,11 @@ typedef void program_report(void *context, const char *text);
  * is reported, not only the first (a broken optional one is logged and left
  * out).  Signal dispositions are as they were.  *loading, in memory shared with
  * the parent, tells what is being loaded now, so that the parent can name what
- * killed this process.  Returns the programs, or NULL if anything failed. */
+ * killed this process.  files (or NULL) gets the paths of what was loaded besides
+ * (module.h, each_file), each ended by NUL, also when something failed.  Returns
+ * the programs, or NULL if anything did. */
 struct programs *programs_open(const struct config *config, _Atomic uint32_t *loading,
-    program_report *report, void *context);
+    program_report *report, void *context, struct spool *files);
 
 /* Loads everything, also what belongs in a worker, in this (throwaway)
  * process.  Returns the number of failures, each reported. */

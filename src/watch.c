@@ -135,8 +135,40 @@ watch_find(const struct watch *w, const char *path)
 	return NULL;
 }
 
+struct timespec
+watch_now(void)
+{
+	struct timespec now;
+
+#ifdef CLOCK_REALTIME_COARSE
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+#else
+	clock_gettime(CLOCK_REALTIME, &now);
+#endif
+	return now;
+}
+
+static bool
+is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* The state of a file that was read since then: none, if it was written since
+ * (but not in the future, which would last). */
+static void
+file_look_since(const char *path, struct stat *seen, const struct timespec *since)
+{
+	struct timespec now = watch_now();
+
+	file_look(path, seen);
+	if (!is_before(&seen->st_mtim, since) && !is_before(&now, &seen->st_mtim))
+		memset(seen, 0, sizeof(*seen));
+}
+
 int
-watch_files(struct watch *w, const char *const *paths, size_t count)
+watch_files(struct watch *w, const char *const *paths, size_t count,
+    const struct timespec *since)
 {
 	struct watched *files = calloc(count + 1, sizeof(*files));
 	int fd;
@@ -160,7 +192,7 @@ watch_files(struct watch *w, const char *const *paths, size_t count)
 		if (known != NULL)
 			files[i].seen = known->seen;
 		else
-			file_look(paths[i], &files[i].seen);
+			file_look_since(paths[i], &files[i].seen, since);
 	}
 	files_free(w->files, w->count);
 	w->files = files;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 /* Quiet time after a change before it is acted upon: a compiler writes for a while. */
 #define WATCH_SETTLE_MS 150
@@ -25,9 +26,14 @@ void watch_free(struct watch *w);
 
 /* Watches these files from now on, instead of earlier ones; paths are copied.
  * Those that do not exist are waited for.  A file watched already keeps the
- * state that was last seen, so that a change meanwhile is not missed.  0, or
- * -1 and errno. */
-int watch_files(struct watch *w, const char *const *paths, size_t count);
+ * state that was last seen, so that a change meanwhile is not missed; another
+ * one has changed if it was written since `since` (of watch_now()), when it was
+ * about to be read.  0, or -1 and errno. */
+int watch_files(struct watch *w, const char *const *paths, size_t count,
+    const struct timespec *since);
+
+/* The time by the clock of file times. */
+struct timespec watch_now(void);
 
 /* Readable when there may be something new; -1 where there is no notification. */
 int watch_fd(const struct watch *w);

@@ -107,6 +107,7 @@ static int
 zygote_load(struct zygote *z, const struct zygote_setup *setup)
 {
 	const struct config *c = setup->config;
+	struct spool files;
 
 	z->setup = setup;
 	z->board = setup->board;
@@ -135,8 +136,12 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 		zygote_problem((void *)(uintptr_t)setup, "out of memory");
 		return -1;
 	}
+	spool_init(&files, 0);
 	z->programs = programs_open(c, &z->board->loading, zygote_problem,
-	    (void *)(uintptr_t)setup);
+	    (void *)(uintptr_t)setup, c->reload ? &files : NULL);
+	if (files.fd != -1 && control_send(setup->control_fd, CONTROL_FILES, &files.fd, 1) == -1)
+		log_warning("what was loaded is not watched: %s", strerror(errno));
+	spool_free(&files);
 	if (z->programs == NULL)
 		return -1;
 	z->router = zygote_routes(setup, z->programs);

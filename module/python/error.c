@@ -6,6 +6,8 @@
 
 #include "program.h"
 
+#include <frameobject.h>
+
 static PyObject *format_exception;	/* traceback.format_exception */
 
 int
@@ -91,4 +93,56 @@ error_text(char *error)
 		    (int)(MODULE_ERROR_MAX - sizeof(cut)),
 		    text + length - (MODULE_ERROR_MAX - sizeof(cut)));
 	Py_XDECREF(octets);
+}
+
+/* ------------------------------------------------------------ where it was */
+
+static PyObject *failed_files;	/* set of str */
+
+static void
+note_file(PyObject *file)
+{
+	if (failed_files == NULL)
+		failed_files = PySet_New(NULL);
+	if (failed_files != NULL && file != NULL && PyUnicode_Check(file))
+		PySet_Add(failed_files, file);
+}
+
+void
+error_note_files(void)
+{
+	PyObject *type, *value, *traceback, *file;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	PyErr_NormalizeException(&type, &value, &traceback);
+	for (PyTracebackObject *t = (PyTracebackObject *)traceback; t != NULL; t = t->tb_next) {
+		PyCodeObject *code = PyFrame_GetCode(t->tb_frame);
+
+		note_file(code->co_filename);
+		Py_DECREF(code);
+	}
+	if (value != NULL && PyErr_GivenExceptionMatches(type, PyExc_SyntaxError)) {
+		file = PyObject_GetAttrString(value, "filename");
+		note_file(file);
+		Py_XDECREF(file);
+	}
+	PyErr_Clear();
+	PyErr_Restore(type, value, traceback);
+}
+
+void
+error_each_file(void (*visit)(void *context, const char *path), void *context)
+{
+	PyObject *files = failed_files == NULL ? NULL : PySequence_List(failed_files);
+
+	for (Py_ssize_t i = 0; files != NULL && i < PyList_GET_SIZE(files); i++) {
+		const char *path = PyUnicode_AsUTF8(PyList_GET_ITEM(files, i));
+
+		/* "<frozen importlib>" is none. */
+		if (path != NULL && path[0] == '/')
+			visit(context, path);
+		PyErr_Clear();
+	}
+	Py_XDECREF(files);
+	PyErr_Clear();
 }

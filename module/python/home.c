@@ -165,3 +165,26 @@ home_enter(struct home *home)
 	current = home;
 	return 0;
 }
+
+void
+home_each_file(void (*visit)(void *context, const char *path), void *context)
+{
+	PyObject *name, *module, *file;
+	const char *path;
+
+	if (current != NULL && scan(current, PyImport_GetModuleDict()) == -1)
+		PyErr_Clear();
+	for (struct home *home = homes; home != NULL; home = home->next) {
+		Py_ssize_t at = 0;
+
+		while (PyDict_Next(home->modules, &at, &name, &module)) {
+			file = PyModule_Check(module) ?
+			    PyDict_GetItemString(PyModule_GetDict(module), "__file__") : NULL;
+			path = file != NULL && PyUnicode_Check(file) ?
+			    PyUnicode_AsUTF8(file) : NULL;
+			if (path != NULL)
+				visit(context, path);
+			PyErr_Clear();
+		}
+	}
+}

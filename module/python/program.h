@@ -53,6 +53,9 @@ struct home *home_of(const char *directory);
  * sys.modules in place of those of other homes.  Free if it is already. */
 int home_enter(struct home *home);
 
+/* Visits the files of the modules that were found in homes. */
+void home_each_file(void (*visit)(void *context, const char *path), void *context);
+
 /* ------------------------------------------------------------------ script */
 
 /* Loads the file (current home: its directory) and returns its module: a
@@ -72,6 +75,13 @@ void error_log(servlet *s);
 /* Puts it into error[MODULE_ERROR_MAX] (its end, if it is longer) and clears
  * it. */
 void error_text(char *error);
+
+/* Remembers the files that the current exception, which stays, has to do with:
+ * those of its traceback and where the syntax is wrong. */
+void error_note_files(void);
+
+/* Visits them. */
+void error_each_file(void (*visit)(void *context, const char *path), void *context);
 
 /* Keeps what the two need.  Call once. */
 int error_open(void);

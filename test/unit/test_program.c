@@ -254,7 +254,7 @@ add_servlet(struct setting *s, const char *file)
 static struct programs *
 load(struct setting *s)
 {
-	struct programs *ps = programs_open(&s->config, loading, report, reports);
+	struct programs *ps = programs_open(&s->config, loading, report, reports, NULL);
 
 	loaded[loaded_count++] = ps;
 	return ps;

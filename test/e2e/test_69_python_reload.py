@@ -1,0 +1,61 @@
+"""reload "on" sees the modules that a Python application imports from its directory."""
+
+import pytest
+
+import vocabulary
+from client import until
+
+vocabulary.need_module("python")
+
+APP = """
+import helper, package.part
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("%s %s" % (helper.name, package.part.name)).encode()]
+"""
+
+
+@pytest.fixture(params=['"app.py"', '"app:app"'])
+def application(request, serve, tmp_path):
+    """A server whose configuration lies beside the application."""
+    here = tmp_path / "application"
+    (here / "package").mkdir(parents=True)
+    (here / "package/__init__.py").write_text("")
+    (here / "package/part.py").write_text("name = 'part'\n")
+    (here / "helper.py").write_text("name = 'helper'\n")
+    (here / "app.py").write_text(APP)
+    (here / "app.conf").write_text("load_servlet (%s, '/x')\n" % request.param)
+    s = serve('reload "on"\nload_module ("module.python", "py")\nload_config "%s/app.conf"\n' % here)
+    assert s.get("/x").text == "helper part"
+    return s, here
+
+
+def replace(path, text):
+    """As an editor does it: a new file, of another size, renamed."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.rename(path)
+
+
+def test_imported_modules(application):
+    s, here = application
+    replace(here / "helper.py", "name = 'helper 2'\n")
+    until(lambda: s.get("/x").text == "helper 2 part", 30)
+    replace(here / "package/part.py", "name = 'part 22'\n")
+    until(lambda: s.get("/x").text == "helper 2 part 22", 30)
+
+
+def test_a_mistake_and_its_mending(application):
+    s, here = application
+    replace(here / "helper.py", "name = \n")
+    s.wait_log("SyntaxError")
+    s.wait_log("reload failed")
+    assert s.get("/x").text == "helper part"
+    replace(here / "helper.py", "import fresh\nname = fresh.name\n")
+    s.wait_log("No module named 'fresh'")
+    # A module that is new and broken at once.
+    (here / "fresh.py").write_text("name = nonesuch\n")
+    replace(here / "helper.py", "import fresh\nname = fresh.name + ''\n")
+    s.wait_log("name 'nonesuch' is not defined")
+    replace(here / "fresh.py", "name = 'mended'\n")
+    until(lambda: s.get("/x").text == "mended part", 30)
