@@ -154,9 +154,10 @@ end
 local function fields(word, given, known, into, open)
   local own = {}
   local function add(name, value)
-    if type(value) == "table" and not find(name, ".", 1, true) then
+    local keys = type(value) == "table" and sorted_keys(value) or {}
+    if type(value) == "table" and #value + #keys > 0 and not find(name, ".", 1, true) then
       for _, each in ipairs(value) do add(name, each) end
-      for _, key in ipairs(sorted_keys(value)) do add(name .. "." .. key, value[key]) end
+      for _, key in ipairs(keys) do add(name .. "." .. key, value[key]) end
       return
     end
     local taken, expected = anything(value)

@@ -205,6 +205,7 @@ test_servlet_mistakes(void **state)
 	bad(SO "load_servlet \"/bin/a.so\"", 2, "needs a route");
 	bad(SO "load_servlet { \"a.so\", timout = 1 }", 2, "did you mean `timeout`?");
 	bad(SO "load_servlet { \"a.so\", timeout = \"x\" }", 2, "timeout is \"x\"");
+	bad(SO "load_servlet { \"a.so\", foo = {} }", 2, "foo is a table");
 	bad(SO "load_servlet { \"a.so\", foo = { x = {} } }", 2, "foo.x is a table");
 	bad(SO SO, 2, "extension \"so\" is served by so already");
 	bad("load_module \"so\"", 1, "extensions");
