@@ -27,7 +27,7 @@ local data = {
   workers = { min = 1, max = 256, idle_timeout = 5, max_requests = 0, patience = 0.001 },
   timeouts = { head = 10, body = 30, keepalive = 60, write = 30, queue = 10, request = 0, drain = 30 },
   limits = { head = 32 * 1024, body = 64 * 1024 * 1024, headers = 100 },
-  reload = false,
+  reload = false, debug = false,
 }
 
 ---------------------------------------------------------------- mistakes
@@ -360,8 +360,8 @@ local function switch(word, value)
   mistake(string.format('%s: %s, expected "on" or "off"', word, show(value)))
 end
 
-function words.reload(value)
-  data.reload = switch("reload", value) or false
+for _, word in ipairs { "reload", "debug" } do
+  words[word] = function(value) data[word] = switch(word, value) or false end
 end
 
 local known_fields = {

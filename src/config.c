@@ -500,6 +500,7 @@ config_take(lua_State *L)
 	c->error_log = field_text(L, c, "error_log");
 	c->pidfile = field_text(L, c, "pidfile");
 	c->reload = field_boolean(L, "reload");
+	c->debug = field_boolean(L, "debug");
 	c->files = take_texts(L, c, "files", &c->file_count);
 	return 0;
 }

@@ -95,6 +95,7 @@ struct config {
 	const char *error_log;	/* NULL: stderr (the default) */
 	const char *pidfile;	/* NULL: none */
 	bool reload;		/* reload "on" */
+	bool debug;		/* debug "on" */
 	const char **files;	/* every configuration file read, for reload */
 	size_t file_count;
 	void *memory;		/* config.c's own */

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "crash.h"
 #include "daemon.h"
+#include "debug.h"
 #include "log.h"
 #include "master.h"
 #include "notify.h"
@@ -243,6 +244,7 @@ static void
 master_promote(struct master *m)
 {
 	struct generation *old = m->current, *new = m->candidate;
+	const struct config_listen *exposed;
 
 	m->candidate = NULL;
 	m->current = new;
@@ -254,6 +256,10 @@ master_promote(struct master *m)
 	master_write_pidfile(m, new->config);
 	log_info("generation %u serves %zu %s", new->number, new->config->servlet_count,
 	    new->config->servlet_count == 1 ? "servlet" : "servlets");
+	exposed = debug_exposed(new->config);
+	if (exposed != NULL)
+		log_warning("debug is on: whoever can connect to %s reads what is logged of "
+		    "requests that fail", exposed->text);
 	notify_send("READY=1\nMAINPID=%ld\nSTATUS=generation %u", (long)getpid(), new->number);
 	if (old == NULL) {
 		master_started(m);

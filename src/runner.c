@@ -135,8 +135,9 @@ runner_respond(struct worker *w)
 	    head_method, r->head.keep_alive && !w->loop.stopping);
 }
 
-/* From a servlet that has asked for it to the one that answers instead. */
-static bool
+/* From a servlet that has asked for it to the one that answers instead: 1.  0:
+ * there is none, and that is the answer; -1: failed. */
+static int
 runner_redirect(struct worker *w, int redirects)
 {
 	struct servlet *s = &w->servlet;
@@ -144,8 +145,7 @@ runner_redirect(struct worker *w, int redirects)
 
 	if (redirects == REDIRECTS_MAX) {
 		rlog(s, "%d redirects within one request: a loop?", redirects);
-		response_error(&w->response, 500);
-		return false;
+		return -1;
 	}
 	response_cancel(&w->response);
 	runner_respond(w);
@@ -153,11 +153,12 @@ runner_redirect(struct worker *w, int redirects)
 	status = runner_route(w, s, s->target_text, strlen(s->target_text));
 	if (status != 0) {
 		rlog(s, "redirected to %s: %d", s->target_text, status);
-		response_error(&w->response, status);
-		return false;
+		if (status == 404)
+			response_error(&w->response, status);
+		return status == 404 ? 0 : -1;
 	}
 	w->setup->slot->route = (uint32_t)(s->route - s->config->servlets);
-	return true;
+	return 1;
 }
 
 /* Runs the servlet, and others that it redirects to.  0, or -1: failed. */
@@ -165,7 +166,7 @@ static int
 runner_call_servlet(struct worker *w)
 {
 	struct servlet *s = &w->servlet;
-	int redirects = 0;
+	int redirects = 0, next = 0;
 
 	do {
 		struct program *p = runner_program(w);
@@ -178,8 +179,11 @@ runner_call_servlet(struct worker *w)
 			rlog(s, "%s has failed", p->servlet->text);
 		if (result != 0)
 			return -1;
-	} while (s->redirect != NULL && runner_redirect(w, redirects++));
-	return 0;
+		if (s->redirect == NULL)
+			return 0;
+		next = runner_redirect(w, redirects++);
+	} while (next > 0);
+	return next;
 }
 
 /* Calls the servlet and finishes the response, with the loop out of hand. */
@@ -200,6 +204,11 @@ runner_call(struct worker *w)
 	    atomic_load_explicit(&b->idle, memory_order_relaxed) == 0)
 		board_wake(b);
 	result = runner_call_servlet(w);
+	if (result != 0 && w->setup->config->debug && !w->response.head_sent &&
+	    !w->response.broken) {
+		debug_page(&w->servlet);
+		result = 0;
+	}
 	wrong = response_finish(&w->response, result != 0);
 	if (wrong != NULL)
 		rlog(&w->servlet, "%s", wrong);

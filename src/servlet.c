@@ -39,6 +39,9 @@ servlet_begin(struct servlet *s)
 	s->method = raw + r->head.method;
 	s->target_text = raw + r->head.target;
 	s->redirect = NULL;
+	s->said = NULL;
+	s->last_said = &s->said;
+	s->said_bytes = 0;
 	servlet_forget(s);
 }
 

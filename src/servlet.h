@@ -11,6 +11,7 @@
 #include "board.h"
 #include "config.h"
 #include "connection.h"
+#include "debug.h"
 #include "form.h"
 #include "modserver.h"
 #include "program.h"
@@ -37,6 +38,8 @@ struct servlet {
 	const char *script_name;	/* NULL until asked for; so are those below */
 	const char *query, *host;
 	int port;
+	struct debug_line *said, **last_said;	/* logged about it; with debug "on" only */
+	size_t said_bytes;
 	struct pairs args, form, cookies;
 	struct uploads uploads;
 	bool args_parsed, form_parsed, cookies_parsed;

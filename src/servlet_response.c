@@ -16,6 +16,8 @@ vrlog(servlet *s, const char *format, va_list arguments)
 
 	vsnprintf(text, sizeof(text), format, arguments);
 	log_write(LOG_ERROR, "request %s %s: %s", s->slot->request_id, s->route->route, text);
+	if (s->config->debug)
+		debug_note(s, text);
 }
 
 void

@@ -106,7 +106,7 @@ test_defaults(void **state)
 	assert_int_equal(c->limits.headers, 100);
 	assert_null(c->access_log);
 	assert_null(c->error_log);
-	assert_false(c->reload || c->has_user);
+	assert_false(c->reload || c->debug || c->has_user);
 	config_free(c);
 }
 
@@ -234,6 +234,7 @@ test_mistakes(void **state)
 	bad("limits { head = 10 }", 1, "256 to");
 	bad("limits { body = -1 }", 1, "a size");
 	bad("reload \"yes\"", 1, "expected \"on\" or \"off\"");
+	bad("debug \"yes\"", 1, "debug: \"yes\", expected \"on\" or \"off\"");
 	bad("user \"nobody-of-that-name\"", 1, "there is no user");
 	bad("user (\"root\", \"no-such-group\")", 1, "there is no group");
 	bad("access_log (1)", 1, "expected a path");
