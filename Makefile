@@ -15,8 +15,9 @@ RUBY    = /usr/bin/ruby
 GO      = /usr/bin/go
 BUILD   = build
 OUT     = $(if $(filter build,$(BUILD)),.,$(BUILD))
-# Seconds for each target of `make fuzz`.
+# Seconds for each target of `make fuzz`; requests in each language of `make soak`.
 FUZZ_SECONDS = 60
+REQUESTS = 1000000
 # One of src/poller_*.c: epoll, kqueue, poll.
 SYSTEM := $(shell uname -s)
 POLLER = $(or $(POLLER_$(SYSTEM)),poll)
@@ -57,7 +58,7 @@ FUZZERS  = $(patsubst %.c,$(BUILD)/%.fuzz,$(wildcard test/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help server modules examples run bench bench-quick test programs check asan tsan poll \
+.PHONY: all help server modules examples run bench bench-quick test programs soak check asan tsan poll \
 	fuzz install uninstall clean FORCE
 
 all: server modules examples
@@ -71,6 +72,7 @@ help:
 	@echo 'make test       unit and end-to-end tests, also under ASan and UBSan and over poll(2)'
 	@echo 'make check      clang-tidy and cppcheck'
 	@echo 'make asan tsan poll     a variant in build/asan, build/tsan, build/poll'
+	@echo 'make soak       each language for REQUESTS=$(REQUESTS) requests'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make bench-quick bench   compare with other servers: 5 minutes, 25 minutes'
 	@echo 'make install uninstall  under DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
@@ -89,6 +91,9 @@ test:
 	$(MAKE) WERROR=1 asan
 	$(MAKE) WERROR=1 poll
 	PYTHON=$(PYTHON) $(PYTHON) test/run build build/asan build/poll
+
+soak: all programs
+	for f in test/soak/soak_*.py; do REQUESTS=$(REQUESTS) $(PYTHON) $$f || exit 1; done
 
 programs: $(UNITS) $(REPLAYS) $(SERVLETS) $(GOTESTS)
 
