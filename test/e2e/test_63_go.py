@@ -274,15 +274,22 @@ def test_a_broken_init_fails_at_the_first_request(serve):
     s.wait_log("broken.go.so could not be loaded: .*does neither")
 
 
-def test_new_servlet_by_its_go_mod(serve, tmp_path):
+def from_readme(name):
+    with open(os.path.join(harness.TOP, "README.md")) as f:
+        return re.search(r"<!-- begin %s -->\n```\w*\n(.*?)```" % re.escape(name), f.read(), re.S)[1]
+
+
+@pytest.mark.plain
+def test_the_readme_s_servlet(serve, tmp_path):
     """As a user makes one, with modules and without a network."""
-    shutil.copy(harness.EXAMPLES + "/go/hello/hello.go", tmp_path)
-    (tmp_path / "go.mod").write_text(
-        "module hello\n\ngo 1.19\n\nrequire modserver v0.0.0\n\n"
-        "replace modserver => %s/api/go\n" % harness.TOP)
+    (tmp_path / "hello.go").write_text(from_readme("hello.go"))
+    installed = "/usr/local/share/modserver/api/go"
+    text = from_readme("go.mod")
+    assert installed in text
+    (tmp_path / "go.mod").write_text(text.replace(installed, harness.TOP + "/api/go"))
     env = dict(os.environ, GOCACHE=harness.TOP + "/build/go/cache", GOPATH=str(tmp_path / "path"),
                GOPROXY="off", GOFLAGS="", GO111MODULE="")
-    subprocess.run([GO, "build", "-buildmode=c-shared", "-o", "mine.go.so"], cwd=tmp_path,
+    subprocess.run([GO, "build", "-buildmode=c-shared", "-o", "hello.go.so"], cwd=tmp_path,
                    env=env, check=True, timeout=110)
-    s = serve('load_module ("module.go", "go.so")\nload_servlet ("../mine.go.so", "/")\n')
-    assert s.get("/").text == "Hello, world!\n"
+    s = serve(from_readme("go.conf").replace("hello.go.so", "../hello.go.so"))
+    assert re.match(r"Hello, 127\.0\.0\.1:\d+!\n$", s.get("/hello/x").text)
