@@ -177,15 +177,22 @@ python_header  = Python.h
 python_flags   = $(shell $(PYTHON)-config --includes 2>/dev/null)
 python_libs    = $(shell $(PYTHON)-config --libs --embed 2>/dev/null)
 python_package = python3-dev
+# Ruby's exceptions leave stack frames without AddressSanitizer's noticing.
 ruby_header    = ruby.h
 ruby_flags     = $(shell $(RUBY) -rrbconfig -e 'c = RbConfig::CONFIG; \
-	puts "-I" + c["rubyhdrdir"] + " -I" + c["rubyarchhdrdir"]' 2>/dev/null)
+	puts "-isystem #{c["rubyhdrdir"]} -isystem #{c["rubyarchhdrdir"]}"' 2>/dev/null) -I$(BUILD) \
+	$(if $(findstring fsanitize=address,$(CFLAGS)),--param=asan-stack=0)
 ruby_libs      = $(shell $(RUBY) -rrbconfig -e 'puts RbConfig::CONFIG["LIBRUBYARG_SHARED"]' 2>/dev/null)
 ruby_package   = ruby-dev
 
 MODULE_FLAGS = -std=gnu11 -D_GNU_SOURCE -I. -pthread -Wall -Wextra $(if $(WERROR),-Werror) \
 	-fvisibility=hidden -fPIC -shared $(HARDEN) $(LINK_$(SYSTEM))
 has_header = $(if $(1),printf '\043include <%s>\n' $(1) | $(CC) $(2) -E - >/dev/null 2>&1,true)
+
+# Ruby's module has a part in Ruby built in.
+$(OUT)/module/ruby.so: $(BUILD)/ruby_prelude.h
+$(BUILD)/ruby_prelude.h: module/ruby/prelude.rb src/embed.sh $(BUILD)/flags
+	sh src/embed.sh $< ruby_prelude > $@
 
 # A module is one file, or one and a directory of the same name.
 .SECONDEXPANSION:

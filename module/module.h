@@ -21,7 +21,7 @@
 
 /* Raised when this structure or the meaning of a function changes.  A
  * module of another version is refused. */
-#define MODULE_ABI 2
+#define MODULE_ABI 3
 
 #define MODULE_ERROR_MAX 4096
 
@@ -106,6 +106,11 @@ struct module {
 	/* For a runtime that must fork by itself (Ruby): as fork(2).  At most one
 	 * loaded module may have it.  NULL otherwise. */
 	pid_t (*fork)(void);
+
+	/* A worker waits for requests: calls sleep(argument) with the runtime's
+	 * lock released, so that threads which a servlet has started go on.  May
+	 * return without having called it.  NULL: nothing to release. */
+	void (*idle)(void (*sleep)(void *), void *argument);
 
 	/* For reload "on", once after all opens, also if one has failed: visits
 	 * the files that programs were made of besides those of the

@@ -328,6 +328,39 @@ programs_fork(struct programs *ps)
 	return pid;
 }
 
+/* The modules from `next` on, each within the one before. */
+struct idle {
+	const struct programs *programs;
+	size_t next;
+	void (*sleep)(void *);
+	void *argument;
+};
+
+static void
+idle_next(void *argument)
+{
+	struct idle idle = *(struct idle *)argument;
+	const struct programs *ps = idle.programs;
+
+	while (idle.next < ps->module_count) {
+		const struct module *m = ps->modules[idle.next++];
+
+		if (m != NULL && m->idle != NULL) {
+			m->idle(idle_next, &idle);
+			return;
+		}
+	}
+	idle.sleep(idle.argument);
+}
+
+void
+programs_idle(const struct programs *ps, void (*sleep)(void *), void *argument)
+{
+	struct idle idle = { ps, 0, sleep, argument };
+
+	idle_next(&idle);
+}
+
 void
 programs_close(struct programs *ps)
 {

@@ -61,6 +61,10 @@ int program_open(struct program *p, char *error);
 /* fork(2) with every module's hooks around it, or the module's own fork. */
 pid_t programs_fork(struct programs *ps);
 
+/* Calls sleep(argument) with every module's lock released.  It may not have been
+ * called afterwards. */
+void programs_idle(const struct programs *ps, void (*sleep)(void *), void *argument);
+
 /* Calls close of every initialised program. */
 void programs_close(struct programs *ps);
 

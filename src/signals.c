@@ -151,6 +151,9 @@ signals_restore(const struct signals_saved *s, bool keep_faults)
 	for (int i = 1; i < NSIG; i++) {
 		if (!s->known[i] || i == SIGKILL || i == SIGSTOP)
 			continue;
+		/* Ruby's threads wake each other with it, and nobody else uses it. */
+		if (i == SIGVTALRM)
+			continue;
 		if (keep_faults &&
 		    (i == SIGSEGV || i == SIGBUS || i == SIGFPE || i == SIGURG))
 			continue;

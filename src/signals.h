@@ -49,7 +49,7 @@ struct signals_saved {
 
 void signals_save(struct signals_saved *s);
 
-/* All but SEGV, BUS, FPE and URG if keep_faults. */
+/* All but VTALRM, which is Ruby's, and but SEGV, BUS, FPE and URG if keep_faults. */
 void signals_restore(const struct signals_saved *s, bool keep_faults);
 
 #endif

@@ -275,12 +275,27 @@ worker_timeout(const struct worker *w)
 	return timeout;
 }
 
+/* One wait for events, with the locks of interpreters released. */
+struct worker_wait {
+	struct worker *w;
+	struct poller_event events[BATCH];
+	int count;
+};
+
+static void
+worker_sleep(void *argument)
+{
+	struct worker_wait *wait = argument;
+
+	wait->count = poller_wait(wait->w->loop.poller, wait->events, BATCH,
+	    worker_timeout(wait->w), -1);
+}
+
 int
 worker_run(const struct worker_setup *setup)
 {
-	struct poller_event events[BATCH];
 	struct worker *w = &worker;
-	int n;
+	struct worker_wait wait = { .w = w };
 
 	if (worker_init(w, setup) == -1) {
 		log_error("a worker could not start: %m");
@@ -288,11 +303,12 @@ worker_run(const struct worker_setup *setup)
 	}
 	board_idle(setup->board, setup->slot);
 	while (!worker_done(w)) {
-		n = poller_wait(w->loop.poller, events, BATCH, worker_timeout(w), -1);
+		wait.count = 0;
+		programs_idle(setup->programs, worker_sleep, &wait);
 		w->batch_ns = clock_ns();
 		w->sharing = SHARING_UNKNOWN;
 		w->loop.now_ms = w->batch_ns / 1000000u;
-		worker_batch(w, events, n > 0 ? n : 0);
+		worker_batch(w, wait.events, wait.count > 0 ? wait.count : 0);
 		worker_count(w);
 	}
 	programs_close(setup->programs);

@@ -19,14 +19,14 @@ SANITIZED = any(word in BINARY for word in ("asan", "tsan"))
 SLOW = 4 if SANITIZED else 1
 
 SANITIZER = ("handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:"
-             "handle_sigill=0:allow_user_segv_handler=1:log_path=%s/sanitizer")
+             "handle_sigill=0:allow_user_segv_handler=1:use_sigaltstack=0:log_path=%s/sanitizer")
 
 
 def environment(directory, **more):
     env = dict(os.environ, LC_ALL="C.UTF-8", **more)
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
         env[name] = SANITIZER % directory
-    env["ASAN_OPTIONS"] += ":detect_leaks=" + os.environ.get("LEAKS", "1")
+    env["ASAN_OPTIONS"] += ":detect_leaks=" + env.get("LEAKS", "1")
     env["UBSAN_OPTIONS"] += ":print_stacktrace=1"
     env["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=" + os.path.join(TOP, "test", "leaks.supp")
     return env
