@@ -106,6 +106,11 @@ module_open(const struct module_servlet *servlet, char *error)
 		    servlet->options[0].name);
 		return NULL;
 	}
+	if (is_config_ru(servlet->path)) {
+		snprintf(error, MODULE_ERROR_MAX, "%s is a Rack application, "
+		    "and those are not served yet", servlet->path);
+		return NULL;
+	}
 	if ((p = calloc(1, sizeof(*p))) == NULL) {
 		snprintf(error, MODULE_ERROR_MAX, "out of memory");
 		return NULL;
