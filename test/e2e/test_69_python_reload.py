@@ -31,7 +31,8 @@ def application(request, serve, tmp_path):
 
 
 def replace(path, text):
-    """As an editor does it: a new file, of another size, renamed."""
+    """As an editor does it: a new file, renamed.  Python takes a file of the same
+    size and second for the one it has compiled already: keep the sizes different."""
     new = path.with_suffix(".new")
     new.write_text(text)
     new.rename(path)
@@ -54,7 +55,7 @@ def test_a_mistake_and_its_mending(application):
     replace(here / "helper.py", "import fresh\nname = fresh.name\n")
     s.wait_log("No module named 'fresh'")
     # A module that is new and broken at once.
-    (here / "fresh.py").write_text("name = nonesuch\n")
+    (here / "fresh.py").write_text("name = nonesuch + nonesuch\n")
     replace(here / "helper.py", "import fresh\nname = fresh.name + ''\n")
     s.wait_log("name 'nonesuch' is not defined")
     replace(here / "fresh.py", "name = 'mended'\n")
