@@ -23,7 +23,7 @@ local match, find, gsub, gmatch = string.match, string.find, string.gsub, string
 
 local files, mistakes = {}, {}          -- files[n] = { path, directory, name }
 local data = {
-  listens = {}, modules = {}, servlets = {}, files = {},
+  listens = {}, trusted_proxies = {}, modules = {}, servlets = {}, files = {},
   workers = { min = 1, max = 256, idle_timeout = 5, max_requests = 0, patience = 0.001 },
   timeouts = { head = 10, body = 30, keepalive = 60, write = 30, queue = 10, request = 0, drain = 30 },
   limits = { head = 32 * 1024, body = 64 * 1024 * 1024, headers = 100 },
@@ -247,6 +247,35 @@ function words.listen(given)
   table.insert(data.listens, listen)
 end
 
+-- "192.0.2.7", "10.0.0.0/8", "2001:db8::/32", "unix"
+local function network(written)
+  if written == "unix" then return { family = "unix", prefix = 0 } end
+  if type(written) ~= "string" or #written > 100 then return nil end
+  local name, digits = match(written, "^(.-)/(%d+)$")
+  local family = host.address(name or written)
+  local bits = family == "inet" and 32 or 128
+  local prefix = name and whole_number(digits) or not name and bits
+  if not family or not prefix or prefix > bits then return nil end
+  return { family = family, address = name or written, prefix = prefix }
+end
+
+function words.trusted_proxies(given)
+  if type(given) ~= "table" then given = { given } end
+  for _, key in ipairs(sorted_keys(given)) do
+    mistake(string.format("trusted_proxies: %s: expected no names, as in trusted_proxies { \"10.0.0.0/8\" }", key))
+  end
+  if next(given) == nil then mistake("trusted_proxies: expected an address, a network or \"unix\"") end
+  for _, written in ipairs(given) do
+    local taken = network(written)
+    if taken then
+      table.insert(data.trusted_proxies, taken)
+    else
+      mistake(string.format('trusted_proxies: %s, expected an address such as "127.0.0.1", a network such as ' ..
+        '"10.0.0.0/8", or "unix"', show(written)))
+    end
+  end
+end
+
 function words.user(name, group)
   if not text(name) or (group ~= nil and not text(group)) then
     return mistake('user: expected a user\'s name, and perhaps a group\'s: user ("www-data", "www-data")')
@@ -425,7 +454,8 @@ local function exactly(word, meaning)
   return function(...)
     local first = ...
     local most = type(first) == "table" and 1 or arity[word] or 1
-    local named = type(first) == "table" and #first > (word == "listen" and 1 or 2) and not known_fields[word]
+    local named = type(first) == "table" and #first > (word == "listen" and 1 or 2) and
+      word ~= "trusted_proxies" and not known_fields[word]
     if select("#", ...) > most or named then
       return mistake(string.format("%s: more values than it takes", word))
     end

@@ -96,7 +96,8 @@ MODSERVER_API const char *get_protocol(servlet *s);
 MODSERVER_API const char *get_scheme(servlet *s);
 
 /* The client's address, without a port: "192.0.2.7", "2001:db8::7",
- * "unix" for a unix socket; its port, 0 where there is none. */
+ * "unix" for a unix socket; its port, 0 where there is none.  It is whom the
+ * PROXY header or a trusted proxy names, where the configuration has those. */
 MODSERVER_API const char *get_remote_addr(servlet *s);
 MODSERVER_API int get_remote_port(servlet *s);
 

@@ -388,15 +388,31 @@ take_options(lua_State *L, struct config *c, size_t *count)
 	return options;
 }
 
-static void
-take_listen(lua_State *L, struct config *c, struct config_listen *l)
+static enum listen_family
+take_family(lua_State *L, struct config *c)
 {
 	const char *family = field_text(L, c, "family");
 
+	return strcmp(family, "unix") == 0 ? LISTEN_UNIX :
+	    strcmp(family, "inet6") == 0 ? LISTEN_INET6 : LISTEN_INET;
+}
+
+static void
+take_network(lua_State *L, struct config *c, struct config_network *n)
+{
+	n->family = take_family(L, c);
+	n->prefix = (unsigned)field_integer(L, "prefix");
+	if (n->family != LISTEN_UNIX)
+		inet_pton(n->family == LISTEN_INET ? AF_INET : AF_INET6,
+		    field_text(L, c, "address"), n->address);
+}
+
+static void
+take_listen(lua_State *L, struct config *c, struct config_listen *l)
+{
 	l->place = field_place(L, c);
 	l->text = field_text(L, c, "text");
-	l->family = strcmp(family, "unix") == 0 ? LISTEN_UNIX :
-	    strcmp(family, "inet6") == 0 ? LISTEN_INET6 : LISTEN_INET;
+	l->family = take_family(L, c);
 	l->host = field_text(L, c, "host");
 	l->port = (uint16_t)field_integer(L, "port");
 	l->backlog = (int)field_integer(L, "backlog");
@@ -492,6 +508,8 @@ config_take(lua_State *L)
 	lua_settop(L, 1);
 	luaL_checkstack(L, 20, NULL);
 	TAKE_LIST(L, c, "listens", c->listens, c->listen_count, take_listen);
+	TAKE_LIST(L, c, "trusted_proxies", c->trusted_proxies, c->trusted_proxy_count,
+	    take_network);
 	TAKE_LIST(L, c, "modules", c->modules, c->module_count, take_module);
 	TAKE_LIST(L, c, "servlets", c->servlets, c->servlet_count, take_servlet);
 	take_numbers(L, c);

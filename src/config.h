@@ -37,6 +37,13 @@ struct config_listen {
 	bool proxy_protocol;
 };
 
+/* Addresses that share their first prefix bits; of LISTEN_UNIX there is one. */
+struct config_network {
+	enum listen_family family;
+	unsigned char address[16];	/* as inet_pton(3) makes them */
+	unsigned prefix;
+};
+
 struct config_module {
 	struct config_place place;
 	const char *name;	/* "lua", whichever way it was written */
@@ -80,6 +87,8 @@ struct config {
 	const char *directory;	/* of file */
 	struct config_listen *listens;
 	size_t listen_count;	/* at least 1 */
+	struct config_network *trusted_proxies;
+	size_t trusted_proxy_count;
 	struct config_module *modules;
 	size_t module_count;
 	struct config_servlet *servlets;

@@ -94,7 +94,8 @@ runner_note(struct worker *w, const struct connection *c)
 		length = SLOT_HEAD_MAX;
 	memcpy(slot->head, r->buffer, length);
 	slot->head_length = (uint32_t)length;
-	memcpy(slot->remote, c->remote, sizeof(c->remote));
+	servlet_find_client(&w->servlet);
+	memcpy(slot->remote, w->servlet.client.address, sizeof(w->servlet.client.address));
 	runner_name(w);
 }
 
@@ -166,11 +167,10 @@ static int
 runner_call_servlet(struct worker *w)
 {
 	struct servlet *s = &w->servlet;
-	int redirects = 0, next = 0;
+	int redirects = 0, next;
 
 	do {
 		struct program *p = runner_program(w);
-
 		int result = runner_prepare(w, p) != 0 ? -1 : p->module->run(p->handle, s);
 
 		if (result == MODULE_CUT)
@@ -219,7 +219,7 @@ runner_call(struct worker *w)
 }
 
 static void
-runner_log(struct worker *w, const struct connection *c)
+runner_log(struct worker *w)
 {
 	const struct slot *slot = w->setup->slot;
 	char line[ACCESS_LINE_MAX];
@@ -227,7 +227,7 @@ runner_log(struct worker *w, const struct connection *c)
 
 	if (w->loop.access_log_fd == -1)
 		return;
-	length = access_log_format_head(c->remote, slot->started_s, slot->head,
+	length = access_log_format_head(slot->remote, slot->started_s, slot->head,
 	    slot->head_length, w->response.status, w->response.sent_bytes, line);
 	loop_access_line(&w->loop, line, length);
 	w->setup->slot->logged = 1;
@@ -296,7 +296,7 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 			response_error(&w->response, status);
 		response_finish(&w->response, false);
 	}
-	runner_log(w, c);
+	runner_log(w);
 	atomic_store_explicit(&w->setup->slot->requests, w->request_count, memory_order_relaxed);
 	if (w->response.broken) {
 		/* Cut, so that the client sees that something is missing. */

@@ -9,6 +9,46 @@
 
 #include "servlet.h"
 
+/* Values at most; those nearest to us count. */
+#define FORWARDED_MAX 32
+
+/* The last values of the fields of that name. */
+static struct forwarded_list
+forwarded_values(const struct servlet *s, const char *name, struct forwarded_value *values)
+{
+	const struct request *r = s->request;
+	size_t length = strlen(name), at = FORWARDED_MAX;
+	uint32_t i;
+
+	for (i = r->head.field_count; i > 0 && at > 0; i--) {
+		const struct field *f = &r->fields[i - 1];
+
+		if (f->name_length == length &&
+		    strncasecmp(r->buffer + f->name, name, length) == 0)
+			values[--at] = (struct forwarded_value){ r->buffer + f->value,
+			    f->value_length };
+	}
+	return (struct forwarded_list){ values + at, FORWARDED_MAX - at };
+}
+
+void
+servlet_find_client(struct servlet *s)
+{
+	struct forwarded_value fors[FORWARDED_MAX], protos[FORWARDED_MAX];
+	struct forwarded_list addresses, schemes;
+	const struct config *c = s->config;
+
+	memcpy(s->client.address, s->connection->remote, sizeof(s->client.address));
+	s->client.port = s->connection->remote_port;
+	s->client.https = false;
+	if (c->trusted_proxy_count == 0)
+		return;
+	addresses = forwarded_values(s, "X-Forwarded-For", fors);
+	schemes = forwarded_values(s, "X-Forwarded-Proto", protos);
+	forwarded_find(c->trusted_proxies, c->trusted_proxy_count, &addresses, &schemes,
+	    &s->client);
+}
+
 /* What has been made of the request so far is made anew when asked for. */
 static void
 servlet_forget(struct servlet *s)
@@ -173,20 +213,19 @@ get_query(servlet *s)
 const char *
 get_scheme(servlet *s)
 {
-	(void)s;
-	return "http";
+	return s->client.https ? "https" : "http";
 }
 
 const char *
 get_remote_addr(servlet *s)
 {
-	return s->connection->remote;
+	return s->client.address;
 }
 
 int
 get_remote_port(servlet *s)
 {
-	return s->connection->remote_port;
+	return s->client.port;
 }
 
 /* The address the connection arrived at. */

@@ -13,6 +13,7 @@
 #include "connection.h"
 #include "debug.h"
 #include "form.h"
+#include "forwarded.h"
 #include "modserver.h"
 #include "program.h"
 #include "response.h"
@@ -30,6 +31,7 @@ struct servlet {
 	struct response *response;
 	struct arena *arena;
 	struct slot *slot;		/* has the request's id */
+	struct forwarded_client client;	/* of servlet_find_client */
 	struct target target;
 	const char *path;		/* decoded, in the arena */
 	size_t path_length, script_length;
@@ -45,6 +47,10 @@ struct servlet {
 	bool args_parsed, form_parsed, cookies_parsed;
 	long long body_at;		/* next octet for rread */
 };
+
+/* Whom the request is from: the connection's other end or, where that is a
+ * trusted proxy, whom it names.  Before servlet_begin(). */
+void servlet_find_client(struct servlet *s);
 
 /* Makes the request's texts NUL-terminated in place.  After this the raw head
  * is spoilt: it can be neither parsed again nor handed over. */
