@@ -159,9 +159,11 @@ is_before(const struct timespec *a, const struct timespec *b)
 static void
 file_look_since(const char *path, struct stat *seen, const struct timespec *since)
 {
-	struct timespec now = watch_now();
+	struct timespec now;
 
 	file_look(path, seen);
+	/* Not watch_now(), which may be some milliseconds behind a file's time. */
+	clock_gettime(CLOCK_REALTIME, &now);
 	if (!is_before(&seen->st_mtim, since) && !is_before(&now, &seen->st_mtim))
 		memset(seen, 0, sizeof(*seen));
 }

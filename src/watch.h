@@ -32,7 +32,7 @@ void watch_free(struct watch *w);
 int watch_files(struct watch *w, const char *const *paths, size_t count,
     const struct timespec *since);
 
-/* The time by the clock of file times. */
+/* The time by the clock of file times: none that is given later is before it. */
 struct timespec watch_now(void);
 
 /* Readable when there may be something new; -1 where there is no notification. */

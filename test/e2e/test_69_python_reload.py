@@ -59,4 +59,4 @@ def test_a_mistake_and_its_mending(application):
     replace(here / "helper.py", "import fresh\nname = fresh.name + ''\n")
     s.wait_log("name 'nonesuch' is not defined")
     replace(here / "fresh.py", "name = 'mended'\n")
-    until(lambda: s.get("/x").text == "mended part", 30)
+    until(lambda: s.get("/x").text == "mended part", 12)
