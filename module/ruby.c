@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ruby/program.h"
+#include "ruby/rack.h"
 
 struct program {
 	struct program *next;
@@ -50,10 +50,20 @@ end_copy(int failed)
 
 /* ------------------------------------------------------------------ loading */
 
+/* What rack.errors is given. */
+static VALUE
+report(VALUE module, VALUE text)
+{
+	(void)module;
+	StringValue(text);
+	log_lines(current, RSTRING_PTR(text), RSTRING_LEN(text));
+	return Qnil;
+}
+
 static int
 module_start(const struct module_option *options, size_t count, char *error)
 {
-	if (runtime_start(options, count, error) == -1)
+	if (runtime_start(options, count, report, error) == -1)
 		return -1;
 	if (pthread_atfork(NULL, NULL, note_fork) != 0) {
 		snprintf(error, MODULE_ERROR_MAX, "out of memory");
@@ -106,11 +116,6 @@ module_open(const struct module_servlet *servlet, char *error)
 		    servlet->options[0].name);
 		return NULL;
 	}
-	if (is_config_ru(servlet->path)) {
-		snprintf(error, MODULE_ERROR_MAX, "%s is a Rack application, "
-		    "and those are not served yet", servlet->path);
-		return NULL;
-	}
 	if ((p = calloc(1, sizeof(*p))) == NULL) {
 		snprintf(error, MODULE_ERROR_MAX, "out of memory");
 		return NULL;
@@ -146,11 +151,15 @@ call(VALUE argument)
 {
 	struct call *c = (struct call *)argument;
 
+	if (c->p->is_rack) {
+		rack_answer(c->p->object, c->s);
+		return Qnil;
+	}
 	c->self = api_servlet_new(c->s);
 	return rb_funcallv(c->p->object, c->function, 1, &c->self);
 }
 
-/* Calls function(s) for the request. */
+/* Calls function(s), or the Rack application, for the request. */
 static int
 answer(struct program *p, ID function, servlet *s)
 {

@@ -113,33 +113,26 @@ LOOK_UP(get_header)
 LOOK_UP(get_cookie)
 LOOK_UP(get_form)
 
-VALUE
-body_read(servlet *s, long length, VALUE buffer)
-{
-	long long most = get_content_length(s);
-	long wanted = length < 0 || length > most ? (long)most : length, taken = 0;
-	ssize_t got = 1;
-
-	if (NIL_P(buffer))
-		buffer = rb_str_buf_new(wanted);
-	else
-		rb_str_modify_expand(buffer, wanted);
-	rb_enc_associate_index(buffer, rb_ascii8bit_encindex());
-	while (taken < wanted &&
-	    (got = rread(s, RSTRING_PTR(buffer) + taken, (size_t)(wanted - taken))) > 0)
-		taken += got;
-	rb_str_set_len(buffer, taken);
-	if (got == -1)
-		rb_sys_fail("rread");
-	return taken == 0 && length > 0 ? Qnil : buffer;
-}
-
+/* As IO#read does it: nil at the end, but "" without a length. */
 METHOD(rread)
 {
 	servlet *s = api_request(self);
+	long long most = get_content_length(s);
+	long length, wanted, taken = 0;
+	ssize_t got = 1;
+	VALUE body;
 
 	rb_check_arity(argc, 0, 1);
-	return body_read(s, argc == 0 || NIL_P(argv[0]) ? -1 : NUM2LONG(argv[0]), Qnil);
+	length = argc == 0 || NIL_P(argv[0]) ? -1 : NUM2LONG(argv[0]);
+	wanted = length < 0 || length > most ? (long)most : length;
+	body = rb_str_buf_new(wanted);
+	while (taken < wanted &&
+	    (got = rread(s, RSTRING_PTR(body) + taken, (size_t)(wanted - taken))) > 0)
+		taken += got;
+	if (got == -1)
+		rb_sys_fail("rread");
+	rb_str_set_len(body, taken);
+	return taken == 0 && length > 0 ? Qnil : body;
 }
 
 METHOD(rrewind)
@@ -230,23 +223,11 @@ METHOD(rprintf)
 METHOD(rlog)
 {
 	servlet *s = api_request(self);
-	const char *line;
-	long left, length;
 	VALUE text;
 
 	rb_check_arity(argc, 1, UNLIMITED_ARGUMENTS);
 	text = argc == 1 ? rb_obj_as_string(argv[0]) : rb_f_sprintf(argc, argv);
-	line = RSTRING_PTR(text);
-	left = RSTRING_LEN(text);
-	do {
-		const char *end = memchr(line, '\n', (size_t)left);
-
-		length = end == NULL ? left : end - line;
-		rlog(s, "%.*s", (int)length, line);
-		length += end != NULL;
-		line += length;
-		left -= length;
-	} while (left > 0);
+	log_lines(s, RSTRING_PTR(text), RSTRING_LEN(text));
 	RB_GC_GUARD(text);
 	return Qnil;
 }

@@ -35,21 +35,30 @@ text_or(VALUE text, const char *substitute, size_t *length)
 static const char unprintable[] = "an exception that cannot be described";
 
 void
-error_log(servlet *s)
+log_lines(servlet *s, const char *text, long left)
 {
-	VALUE string = take_text();
-	size_t left, length;
-	const char *text = text_or(string, unprintable, &left), *end;
+	long length;
 
 	for (; left > 0; text += length, left -= length) {
-		end = memchr(text, '\n', left);
-		length = end == NULL ? left : (size_t)(end - text);
+		const char *end = memchr(text, '\n', (size_t)left);
+
+		length = end == NULL ? left : end - text;
 		if (s != NULL)
 			rlog(s, "%.*s", (int)length, text);
 		else
 			fprintf(stderr, "%.*s\n", (int)length, text);
 		length += end != NULL;
 	}
+}
+
+void
+error_log(servlet *s)
+{
+	VALUE string = take_text();
+	size_t length;
+	const char *text = text_or(string, unprintable, &length);
+
+	log_lines(s, text, (long)length);
 	RB_GC_GUARD(string);
 }
 

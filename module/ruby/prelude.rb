@@ -22,6 +22,150 @@ module Modserver
     def inspect = "#<#{self.class} #{@file_name.inspect} #{@type} #{@size}>"
   end
 
+  # rack.input: the body of a request, as IO has it.
+  class Input
+    PIECE = 16_384
+
+    def initialize(servlet)
+      @servlet, @rest = servlet, nil
+    end
+
+    def read(length = nil, buffer = nil)
+      raise ArgumentError, "negative length #{length} given" if length&.negative?
+      data = @rest ? read_on(length) : @servlet.rread(length)
+      return data unless buffer
+      buffer.replace(data || "".b)
+      data && buffer
+    end
+
+    def gets
+      line, @rest = @rest || "".b, nil
+      until (at = line.index("\n"))
+        more = @servlet.rread(PIECE)
+        return line.empty? ? nil : line unless more
+        line << more
+      end
+      @rest = line.byteslice(at + 1..) if at + 1 < line.bytesize
+      line.byteslice(0..at)
+    end
+
+    def each
+      while (line = gets)
+        yield line
+      end
+      self
+    end
+
+    def rewind
+      @servlet.rrewind
+      @rest = nil
+      0
+    end
+
+    def size = @servlet.get_content_length
+    alias length size
+
+    def close = nil
+
+    private
+
+    # Behind what gets has read too much.
+    def read_on(length)
+      data, @rest = @rest, nil
+      return data << @servlet.rread unless length
+      @rest = data.byteslice(length..) if length < data.bytesize
+      data = data.byteslice(0, length)
+      more = @servlet.rread(length - data.bytesize) if length > data.bytesize
+      more ? data + more : data
+    end
+  end
+
+  # rack.input of a request without a body: there is nothing to keep apart.
+  class NullInput
+    def read(length = nil, buffer = nil)
+      buffer&.replace("".b)
+      length.to_i.positive? ? nil : buffer || "".b
+    end
+
+    def gets = nil
+    def each = self
+    def rewind = 0
+    def size = 0
+    alias length size
+    def close = nil
+  end
+
+  # rack.errors: lines of the error log, with the request's id.
+  class Errors
+    def write(*objects)
+      text = objects.join
+      Modserver.report(text)
+      text.bytesize
+    end
+
+    def puts(*objects)
+      objects = [""] if objects.empty?
+      objects.flatten.each { |object| write(object, "\n") }
+      nil
+    end
+
+    def print(*objects) = (write(*objects); nil)
+
+    def <<(object)
+      write(object)
+      self
+    end
+
+    def flush = self
+    def sync = true
+    def close = nil
+  end
+
+  # What a body of Rack 3 that has `call` is called with.
+  class Stream
+    def initialize(servlet)
+      @servlet, @closed = servlet, false
+      @input = Input.new(servlet)
+    end
+
+    def read(...) = @input.read(...)
+
+    def write(*objects)
+      raise IOError, "closed stream" if @closed
+      text = objects.join
+      if @servlet.rwrite(text) < text.bytesize
+        raise Errno::EPIPE, "the client has gone"
+      end
+      @servlet.rflush
+      text.bytesize
+    end
+
+    def <<(object)
+      write(object)
+      self
+    end
+
+    def flush = self
+    def close_read = nil
+    def close_write = close
+    def close(*) = (@closed = true; nil)
+    def closed? = @closed
+  end
+
+  NULL_INPUT = NullInput.new.freeze
+
+  # What is the same in every env.
+  ENV_TEMPLATE = {
+    "rack.version" => [1, 6].freeze,
+    "rack.errors" => Errors.new,
+    "rack.multithread" => false,
+    "rack.multiprocess" => true,
+    "rack.run_once" => false,
+    "rack.hijack?" => false,
+    "SERVER_SOFTWARE" => "modserver",
+    "GATEWAY_INTERFACE" => "CGI/1.2",
+  }.freeze
+
   # Servlets are modules of their own; these are their names.
   module Files
   end
@@ -83,9 +227,16 @@ module Modserver
                          "or put it into the Gemfile (#{e.message})"
         end
         require "rack/builder"
+        require "uri" # Rack::Lint counts on a server's having it
         app, = ::Rack::Builder.parse_file(path)
         app
       end
+    end
+
+    def stream(servlet, body)
+      body.call(Stream.new(servlet))
+    rescue Errno::EPIPE
+      raise if servlet.is_connected
     end
 
     private

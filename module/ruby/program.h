@@ -5,10 +5,11 @@
  * Ruby exception it calls under rb_protect.  The rest is marked "never raises".
  *
  *	runtime.c	starts Ruby, its signals, its fork
- *	prelude.rb	what is easier said in Ruby: loading files, Bundler, Rack
+ *	prelude.rb	what is easier said in Ruby: loading files, Bundler, Rack's
+ *			input and errors
  *	api.c, each.c	what a servlet calls: Modserver::Servlet, module Modserver
- *	rack.c		config.ru: env, the application, its answer
- *	input.c		rack.input and rack.errors
+ *	rack_env.c	a request as Rack's env
+ *	rack.c		asks a Rack application and sends its answer
  *	error.c		exceptions into the error log
  *
  * A VALUE that outlives a call is registered with the garbage collector
@@ -25,8 +26,10 @@
 
 /* ----------------------------------------------------------------- runtime */
 
-/* Starts Ruby and loads the prelude.  0, or -1 and error.  Never raises. */
-int runtime_start(const struct module_option *options, size_t count, char *error);
+/* Starts Ruby and loads the prelude, in which Modserver.report(text) is what
+ * writes to the error log.  0, or -1 and error.  Never raises. */
+int runtime_start(const struct module_option *options, size_t count,
+    VALUE (*report)(VALUE module, VALUE text), char *error);
 
 /* "Ruby 3.1.2, prefix /usr, /usr/lib/libruby-3.1.so.3.1.2".  Never raises. */
 const char *runtime_version(void);
@@ -57,6 +60,10 @@ VALUE prelude_call(const char *name, int argc, ...);
 VALUE keep(VALUE object);
 
 /* ------------------------------------------------------------------- error */
+
+/* The lines of the text into the error log: with rlog, or to standard error if
+ * s is NULL.  Never raises. */
+void log_lines(servlet *s, const char *text, long length);
 
 /* Logs the current exception with its traceback, with rlog or to standard
  * error if s is NULL, and clears it.  Never raises. */
@@ -94,11 +101,6 @@ VALUE text_new(const char *octets);
 
 /* The C string, or NULL if there is a NUL among its octets. */
 const char *text_c(VALUE string);
-
-/* The next octets of the body, length at most, all if it is negative, as
- * IO#read does it: nil at its end if length is positive.  Into `buffer` if that
- * is a String. */
-VALUE body_read(servlet *s, long length, VALUE buffer);
 
 /* Methods of Servlet that are in each.c. */
 VALUE method_each_header(int argc, VALUE *argv, VALUE self);

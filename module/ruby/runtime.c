@@ -16,12 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "program.h"
+#include "rack.h"
 #include "ruby_prelude.h"
 
 static VALUE modserver;		/* module Modserver */
 static VALUE kept;		/* an Array */
 static struct sigaction sigchld;	/* Ruby's own */
+static VALUE (*report)(VALUE module, VALUE text);
 
 VALUE
 keep(VALUE object)
@@ -57,8 +58,10 @@ open_all(VALUE gemfile)
 	    rb_const_get(rb_cObject, rb_intern("TOPLEVEL_BINDING")),
 	    rb_str_new_cstr("<internal:modserver>"), INT2FIX(1));
 	modserver = keep(rb_const_get(rb_cObject, rb_intern("Modserver")));
+	rb_define_singleton_method(modserver, "report", report, 1);
 	api_open();
 	each_open();
+	rack_open();
 	return prelude_call("start", 1, gemfile);
 }
 
@@ -105,7 +108,8 @@ find_gemfile(const struct module_option *options, size_t count, char *path, size
 }
 
 int
-runtime_start(const struct module_option *options, size_t count, char *error)
+runtime_start(const struct module_option *options, size_t count,
+    VALUE (*errors)(VALUE module, VALUE text), char *error)
 {
 	char gemfile[PATH_MAX];
 	Dl_info info;
@@ -128,6 +132,7 @@ runtime_start(const struct module_option *options, size_t count, char *error)
 		return -1;
 	}
 	sigaction(SIGCHLD, NULL, &sigchld);
+	report = errors;
 	path = gemfile[0] == '\0' ? Qnil : rb_str_new_cstr(gemfile);
 	rb_protect(open_all, path, &failed);
 	if (failed != 0) {
