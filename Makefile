@@ -280,13 +280,18 @@ $(BUILD)/test/fuzz/%.fuzz: test/fuzz/%.c test/fuzz/reference.h $(BUILD)/libmodse
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ $< $(BUILD)/libmodserver.a $(LIBS)
 
-check:
+# What is checked is .clang-tidy's business.  One file at a time: clang-tidy 14
+# takes every va_list for uninitialized in the second one.
+CHECKED = $(SOURCES) module/so.c $(wildcard module/cgi.c module/cgi/*.c)
+check: $(BUILD)/config_lua.h $(DEP)/http_parser.h
 	@if command -v clang-tidy-14 >/dev/null; then \
-	    clang-tidy-14 --quiet $(SOURCES) module/so.c -- $(FLAGS) $(LUA_FLAGS); \
+	    printf '%s\n' $(CHECKED) | xargs -n 1 -P 2 sh -c 'exec clang-tidy-14 --quiet "$$0" -- \
+	        $(FLAGS) $(LUA_FLAGS) -DMODULE_DIRECTORY=\"\" 2>/dev/null' && echo 'clang-tidy: clean'; \
 	else echo 'skipped: clang-tidy (apt-get install clang-tidy-14)'; fi
 	@if command -v cppcheck >/dev/null; then \
 	    cppcheck --quiet --std=c11 --enable=warning,portability --error-exitcode=1 \
-	        --inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -Isrc -I. src module/so.c; \
+	        --inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -Isrc -I. $(CHECKED) && \
+	    echo 'cppcheck: clean'; \
 	else echo 'skipped: cppcheck (apt-get install cppcheck)'; fi
 
 # ---------------------------------------------------------------- install

@@ -21,7 +21,7 @@
 
 /* Raised when this structure or the meaning of a function changes.  A
  * module of another version is refused. */
-#define MODULE_ABI 3
+#define MODULE_ABI 3u
 
 #define MODULE_ERROR_MAX 4096
 

@@ -7,6 +7,7 @@
  */
 #include "arena.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -127,7 +128,7 @@ arena_shrink(struct arena *a)
 		if (b->size <= ARENA_BLOCK_MAX && (kept == NULL || b->size > kept->size))
 			kept = b;
 	}
-	/* The first block is never larger, so there is one. */
+	assert(kept != NULL);	/* the first block is never larger */
 	for (b = a->blocks; b != NULL; b = next) {
 		next = b->next;
 		if (b != kept)

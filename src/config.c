@@ -257,8 +257,10 @@ keep(lua_State *L, struct config *c, size_t size)
 {
 	struct kept *k = calloc(1, sizeof(*k) + size);
 
-	if (k == NULL)
+	if (k == NULL) {
 		luaL_error(L, "out of memory");
+		return NULL;	/* not reached */
+	}
 	k->next = c->memory;
 	c->memory = k;
 	return k->room;
@@ -572,8 +574,10 @@ join_mistakes(lua_State *L)
 	luaL_pushresult(&buffer);
 	joined = lua_tolstring(L, -1, &length);
 	text = malloc(length + 1);
-	if (text == NULL)
+	if (text == NULL) {
 		luaL_error(L, "out of memory");
+		return NULL;	/* not reached */
+	}
 	/* What is quoted from the file may hold NUL, which would cut the rest off. */
 	for (i = 0; i < length; i++)
 		text[i] = joined[i] != '\0' ? joined[i] : '?';

@@ -20,7 +20,7 @@ file_list_read(struct file_list *l, int fd)
 	if (fstat(fd, &st) == -1)
 		return -1;
 	size = st.st_size < FILE_LIST_MAX ? (size_t)st.st_size : FILE_LIST_MAX;
-	l->octets = malloc(size + 1);
+	l->octets = calloc(1, size + 1);
 	if (l->octets == NULL)
 		return -1;
 	while (l->length < size) {

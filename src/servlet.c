@@ -232,7 +232,7 @@ get_remote_port(servlet *s)
 static void
 servlet_local_address(servlet *s)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { 0 };
 	socklen_t length = sizeof(address);
 	char text[INET6_ADDRSTRLEN] = "localhost";
 

@@ -76,7 +76,7 @@ title_init(int argc, char **argv)
 
 	/* Both keep their meaning for whoever holds them: Go finds its environment
 	 * behind argv. */
-	for (i = 0; i < argc; i++)
+	for (i = 0; argv[i] != NULL; i++)
 		argv[i] = argv_copy[i];
 	for (i = 0; environ[i] != NULL; i++)
 		environ[i] = environ_copy[i];
