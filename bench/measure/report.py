@@ -97,6 +97,14 @@ def machine():
     return f"{os.cpu_count()} processors ({model}), Linux {platform.release()}"
 
 
+def extent(tables):
+    """How many rounds of how many seconds."""
+    lists = [results for _, table in tables for results in table.values()]
+    rounds = max(len(results) for results in lists)
+    seconds = statistics.median(result.get("seconds", 1) for results in lists for result in results)
+    return f"{rounds} round{'s' if rounds > 1 else ''} of {seconds:.0f} s."
+
+
 def is_ours(name):
     return name.startswith("modserver")
 
@@ -181,18 +189,18 @@ class Page:
         settings = self.results.settings
         yield from [
             "# Results", "",
-            f"{settings['date']}, commit {settings['commit']}, {settings['machine']}; {settings['seconds']:g} s each, "
-            "medians of the rounds.", "",
+            f"{settings['date']}, commit {settings['commit']}, {settings['machine']}; medians of the rounds.", "",
             "How it is measured and what the figures can and cannot say stands in bench/README.md. In short: compare "
             "within one table only. × is relative to the table's first line, the median of the ratios in each "
-            "round; ± is half the distance between the rounds' extremes of the first × column. A load generator at 100 % of a processor limits req/s, so "
-            "compare CPU per request there. † closes each connection, as it has no keep-alive. *disturbed*: other "
-            f"processes took more than {DISTURBED:.0%} of a processor meanwhile.", "",
+            "round; ± is half the distance between the rounds' extremes of the first × column. A load generator at "
+            "100 % of a processor limits req/s, so compare CPU per request there. † closes each connection, as it "
+            f"has no keep-alive. *disturbed*: other processes took more than {DISTURBED:.0%} of a processor.", "",
             "## In short", "", *self.summary(), ""]
         for scenario in scenarios.ALL:
             tables = list(self.tables(scenario))
             if tables:
-                yield from [f"## {scenario.title}", "", f"![{scenario.title}]({self.plot(scenario)})", ""]
+                yield from [f"## {scenario.title}", "", f"![{scenario.title}]({self.plot(scenario)})", "",
+                            extent(tables), ""]
             for group, table in tables:
                 if scenario.by_group:
                     yield from [f"### {group}", ""]
