@@ -313,6 +313,27 @@ def test_django_static_files(servers):
             "If-Modified-Since", ours.get("Last-Modified"))]).status == 304
 
 
+# ------------------------------------------------------------------ examples
+
+def test_flask_example(serve, tmp_path):
+    pytest.importorskip("flask", reason="apt-get install python3-flask")
+    s = serve('load_module ("module.python", "py")\nload_servlet ("%s/flask/tasks.py", "/tasks/*")\n'
+              % harness.EXAMPLES, env={"TASKS": str(tmp_path / "tasks.sqlite")})
+    form = ("Content-Type", "application/x-www-form-urlencoded")
+    with s.connect() as c:
+        assert c.request("/tasks").get("Location") == "http://test/tasks/"
+        assert "Nothing to do." in c.request("/tasks/").text
+        r = c.request("/tasks/", "POST", [form], b"text=%3Cb%3E+%C3%A4")
+        assert (r.status, r.get("Location")) == (303, "/tasks/")
+        page = c.request("/tasks/").text
+        assert "&lt;b&gt; \xe4" in page and 'action="/tasks/1"' in page and 'class="done"' not in page
+        assert c.request("/tasks/1", "POST", [form], b"action=done").status == 303
+        assert 'class="done"' in c.request("/tasks/").text
+        assert c.request("/tasks/1", "POST", [form], b"action=delete").status == 303
+        assert c.request("/tasks/1", "POST", [form], b"action=delete").status == 404
+        assert c.request("/tasks/", "POST", [form], b"text=").status == 400
+
+
 # ------------------------------------------------------------------- memory
 
 def test_memory_of_a_worker(serve, tmp_path):

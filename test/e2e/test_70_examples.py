@@ -17,7 +17,8 @@ def server(tmp_path_factory):
     with open(os.path.join(TOP, "config.conf")) as f:
         text = f.read()
     assert 'listen "0.0.0.0:8080"' in text
-    s = Server(directory, bare=True)
+    # What examples store goes there.
+    s = Server(directory, bare=True, env={"TMPDIR": str(directory)})
     s.port = free_port()
     # Beside the original, as its paths are relative to it.
     name = os.path.join(TOP, ".config-%d.conf" % os.getpid())
