@@ -13,6 +13,9 @@ DESTDIR =
 PYTHON  = /usr/bin/python3
 RUBY    = /usr/bin/ruby
 GO      = /usr/bin/go
+RUSTC   = /usr/bin/rustc
+GDC     = gdc
+NIM     = nim
 BUILD   = build
 OUT     = $(if $(filter build,$(BUILD)),.,$(BUILD))
 # Seconds for each target of `make fuzz`; requests in each language of `make soak`.
@@ -48,6 +51,9 @@ OBJECTS  = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/http_parser.o
 MODULES  = $(patsubst module/%.c,$(OUT)/module/%.so,$(wildcard module/*.c))
 EXAMPLES = $(patsubst %.c,%.so,$(wildcard examples/c/*.c)) \
 	$(patsubst %.cc,%.so,$(wildcard examples/c++/*.cc)) \
+	$(patsubst %.rs,%.so,$(wildcard examples/rust/*.rs)) \
+	$(patsubst %.d,%.so,$(wildcard examples/d/*.d)) \
+	$(patsubst %.nim,%.so,$(wildcard examples/nim/*.nim)) \
 	$(patsubst %/,%.go.so,$(dir $(wildcard examples/go/*/*.go)))
 UNITS    = $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/test_*.c))
 SERVLETS = $(patsubst %.c,build/%.so,$(wildcard test/servlets/*.c))
@@ -77,7 +83,7 @@ help:
 	@echo 'make bench-quick bench   compare with other servers: 5 minutes, 25 minutes'
 	@echo 'make install uninstall  under DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make clean'
-	@echo 'Variables: CC CFLAGS LDFLAGS BUILD POLLER=$(POLLER) WERROR=1 PYTHON RUBY GO'
+	@echo 'Variables: CC CFLAGS LDFLAGS BUILD POLLER=$(POLLER) WERROR=1 PYTHON RUBY GO RUSTC GDC NIM'
 
 # dep/install may bring the very compiler, so the build is a make of its own.
 run:
@@ -211,10 +217,24 @@ $(OUT)/module/go.so: $(wildcard module/so/*.[ch])
 examples/c/%.so: examples/c/%.c $(wildcard examples/c/*.h) modserver.h
 	$(CC) -I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<
 
+# $(call compile,COMPILER,PACKAGE,ARGUMENTS): $@, where there is that compiler.
+define compile
+	@if command -v $(1) >/dev/null; then set -x; $(1) $(3); \
+	else rm -f $@; echo 'skipped: $@ ($(1) not found: apt-get install $(2))'; fi
+endef
+
 examples/c++/%.so: examples/c++/%.cc modserver.h
-	@if command -v $(CXX) >/dev/null; then set -x; \
-	    $(CXX) -I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<; \
-	else echo 'skipped: $< ($(CXX) not found: apt-get install g++)'; fi
+	$(call compile,$(CXX),g++,-I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<)
+
+examples/rust/%.so: examples/rust/%.rs
+	$(call compile,$(RUSTC),rustc,--edition 2021 -O -C strip=symbols --crate-type cdylib -o $@ $<)
+
+examples/d/%.so: examples/d/%.d
+	$(call compile,$(GDC),gdc,-Wall -O2 -shared -fPIC -o $@ $<)
+
+examples/nim/%.so: examples/nim/%.nim modserver.h
+	$(call compile,$(NIM),nim,c --hints:off --app:lib --noMain --mm:arc -d:release -d:noSignalHandler \
+	    --passC:-I. --nimcache:build/nim/$* -o:$@ $<)
 
 # Go keeps what it has compiled, its standard library first of all, in build/go
 # (about half a minute for two processors), and asks no network.
@@ -318,6 +338,7 @@ uninstall:
 	    rm -f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 
 clean:
-	rm -rf build modserver module/*.so examples/c/*.so examples/c++/*.so examples/go/*.so
+	rm -rf build modserver module/*.so examples/c/*.so examples/c++/*.so examples/go/*.so \
+	    examples/rust/*.so examples/d/*.so examples/nim/*.so
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/test/unit/*.d)

@@ -114,3 +114,11 @@ def test_cgi(server):
     assert server.get(route(server, "cgi/hello.cgi")).text == "Hello, 127.0.0.1!\n"
     r = server.get(route(server, "cgi/variables.cgi/") + "%3Ci%3E?a&b")
     assert "PATH_INFO=/&lt;i&gt;\n" in r.text and "QUERY_STRING=a&amp;b\n" in r.text
+
+
+def test_languages_that_export_c_symbols(server):
+    """Those whose compiler is here; all of them escape."""
+    for target in routes(server):
+        m = re.match(r"/examples/(c\+\+|c%2B%2B|rust|d|nim)/hello\.so$", target)
+        if m:
+            assert server.get(target + "?name=%3Ci%3E").text.startswith("Hello, &lt;i&gt;, from ")
