@@ -284,6 +284,7 @@ master_prepare(struct master *m, const struct config *c, bool daemon)
 		dprintf(m->terminal_fd, "%s: warning: a daemon without error_log: "
 		    "what it has to say is lost\n", c->file);
 	raise_descriptor_limit();
+	signals_child();	/* whatever was inherited */
 	if (signals_open(signals, sizeof(signals) / sizeof(signals[0])) == -1 ||
 	    handover_open(&m->handover) == -1) {
 		master_problem(m, "%s: cannot start: %s", c->file, strerror(errno));

@@ -57,7 +57,7 @@ signals_set(int signal_number, void (*handler)(int))
 int
 signals_open(const int *signals, size_t count)
 {
-	signals_child();
+	signals_close();
 	memset((void *)(uintptr_t)signals_noted, 0, sizeof(signals_noted));
 	memset(signals_caught, 0, sizeof(signals_caught));
 	if (pipe(signals_pipe) == -1)

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Catches these from now on; what a parent had noted is forgotten.  0, or -1
- * and errno. */
+/* Catches these from now on; what a parent had noted is forgotten.  Leaves the
+ * others alone, for what has been loaded may have its own.  0, or -1 and errno. */
 int signals_open(const int *signals, size_t count);
 
 /* Readable when a signal has been noted since the last signals_take(). */

@@ -1,5 +1,8 @@
 """Ruby servlets: every function, exceptions, isolation, threads and processes, gems."""
 
+import os
+import signal
+
 import pytest
 
 import server as harness
@@ -333,6 +336,16 @@ def test_extension_modules(ruby):
 
 def test_signals(ruby):
     assert ruby.get("/signals").text == '[1, "pipe"]'
+
+
+def test_timer_signal_is_rubys(ruby):
+    """Its threads wake each other with VTALRM, also while another servlet runs."""
+    worker, = ruby.workers()
+    zygote, = ruby.processes("zygote")
+    for pid in worker, zygote.pid:
+        os.kill(pid, signal.SIGVTALRM)
+    assert ruby.get("/pid").text == str(worker)
+    assert ruby.workers() == [worker]
 
 
 def test_visit(ruby):
