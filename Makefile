@@ -144,7 +144,7 @@ $(BUILD)/libmodserver.a: $(filter-out $(BUILD)/main.o,$(OBJECTS))
 $(BUILD)/%.o: src/%.c $(BUILD)/flags
 	$(CC) $(FLAGS) $(FLAGS_$(POLLER)) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/main.o $(BUILD)/config.o: FLAGS += $(LUA_FLAGS)
+$(BUILD)/main.o $(BUILD)/config.o $(BUILD)/config_host.o $(BUILD)/config_take.o: FLAGS += $(LUA_FLAGS)
 $(BUILD)/config.o: $(BUILD)/config_lua.h
 $(BUILD)/parser.o: $(DEP)/http_parser.h
 $(BUILD)/program.o: FLAGS += -DMODULE_DIRECTORY='"$(PREFIX)/lib/modserver"'

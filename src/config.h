@@ -2,7 +2,7 @@
  * config.h - the configuration, as one constant structure.
  *
  * config.lua (embedded into the binary) defines the vocabulary and returns
- * plain data; config.c alone knows Lua and turns that into this structure.
+ * plain data; config.c and its parts alone know Lua and turn that into this structure.
  * Everything in it belongs to the struct config and lives until config_free().
  * Nothing in it is changed after config_load() has returned.
  *
