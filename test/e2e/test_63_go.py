@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import readme
 import server as harness
 import vocabulary
 from load import Load, at_once
@@ -274,22 +275,17 @@ def test_a_broken_init_fails_at_the_first_request(serve):
     s.wait_log("broken.go.so could not be loaded: .*does neither")
 
 
-def from_readme(name):
-    with open(os.path.join(harness.TOP, "README.md")) as f:
-        return re.search(r"<!-- begin %s -->\n```\w*\n(.*?)```" % re.escape(name), f.read(), re.S)[1]
-
-
 @pytest.mark.plain
 def test_the_readme_s_servlet(serve, tmp_path):
     """As a user makes one, with modules and without a network."""
-    (tmp_path / "hello.go").write_text(from_readme("hello.go"))
+    (tmp_path / "hello.go").write_text(readme.block("hello.go"))
     installed = "/usr/local/share/modserver/api/go"
-    text = from_readme("go.mod")
+    text = readme.block("go.mod")
     assert installed in text
     (tmp_path / "go.mod").write_text(text.replace(installed, harness.TOP + "/api/go"))
     env = dict(os.environ, GOCACHE=harness.TOP + "/build/go/cache", GOPATH=str(tmp_path / "path"),
                GOPROXY="off", GOFLAGS="", GO111MODULE="")
     subprocess.run([GO, "build", "-buildmode=c-shared", "-o", "hello.go.so"], cwd=tmp_path,
                    env=env, check=True, timeout=110)
-    s = serve(from_readme("go.conf").replace("hello.go.so", "../hello.go.so"))
+    s = serve(readme.block("go.conf").replace("hello.go.so", "../hello.go.so"))
     assert re.match(r"Hello, 127\.0\.0\.1:\d+!\n$", s.get("/hello/x").text)
