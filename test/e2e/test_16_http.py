@@ -14,8 +14,7 @@ import conversation  # noqa: E402
 import table  # noqa: E402
 
 CASES = table.read()
-CONFIG = (route("mirror", "/show/*") + route("hello")
-          + 'limits { head = "8K", body = "64K", headers = 50 }\n')
+CONFIG = route("mirror", "/show/*") + route("hello") + table.CONFIG
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,13 @@ import glob
 import os
 import re
 
+# What the cases expect of the server beside /hello (hello) and /show/* (mirror).
+# Octet by octet takes its time where others use the machine too.
+CONFIG = """
+limits { head = "8K", body = "64K", headers = 50 }
+timeouts { head = 60, body = 60 }
+"""
+
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases")
 REPEAT = re.compile(r"\{([^{}]*)\*([0-9]+)\}")
 ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
