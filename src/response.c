@@ -187,6 +187,10 @@ response_choose_framing(struct response *r, bool final)
 	}
 	if (r->framing == FRAMING_CLOSE && !r->head_method)
 		r->keep_alive = false;
+	/* More has been written than was promised: the last one says so. */
+	if (r->framing == FRAMING_LENGTH && !r->head_method &&
+	    r->body_bytes > (uint64_t)r->declared_length)
+		r->keep_alive = false;
 }
 
 /* Takes `length` octets off what the Content-Length still allows. */

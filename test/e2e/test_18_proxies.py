@@ -57,7 +57,7 @@ defaults
 	retries 0
 	timeout connect 5s
 	timeout client 1s
-	timeout server 20s
+	timeout server 3s
 	timeout http-request 1s
 	timeout http-keep-alive 1s
 	option accept-invalid-http-request
@@ -121,7 +121,10 @@ def test_none_is_smuggled(serve, tmp_path, proxy):
         pytest.skip("%s is not installed: apt-get install %s" % (proxy.name, proxy.package))
     s = serve(route("mirror", "/show/*") + route("hello") + table.CONFIG
               + 'access_log "access.log"\n')
-    cases = [(c, b"".join(data for n, data in c.parts) + conversation.LAST) for c in table.read()]
+    # After a servlet's wrong length the connection closes unannounced, perhaps under a
+    # request that the proxy was sending.
+    cases = [(c, b"".join(data for n, data in c.parts) + conversation.LAST)
+             for c in table.read() if c.end not in ("cut", "shut")]
     cases = [(c, data) for c, data in cases if data.find(b"\r\n\r\n") < HEAD_MAX]
     with proxy.running(str(tmp_path), upstream=s.port) as address:
         ports = deliver(address, cases)
