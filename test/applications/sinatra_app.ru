@@ -1,5 +1,7 @@
-# What test_66_rack.py asks of Sinatra, at / and at /sinatra, whichever server runs it.
+# What test_66_rack.py asks of Sinatra, at /, at /sinatra and with Rack::Lint around it
+# at /lint, whichever server runs it.
 require "digest"
+require "rack/lint"
 require "sinatra/base"
 
 class App < Sinatra::Base
@@ -42,7 +44,7 @@ class App < Sinatra::Base
     Enumerator.new do |pieces|
       3.times do |i|
         pieces << "piece #{i}\n"
-        sleep 0.3
+        sleep 0.01 until File.exist?("#{params['turn']}#{i}")
       end
     end
   end
@@ -60,4 +62,5 @@ class App < Sinatra::Base
 end
 
 map("/sinatra") { run App }
+map("/lint") { run Rack::Lint.new(App) }
 map("/") { run App }

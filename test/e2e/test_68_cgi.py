@@ -269,11 +269,24 @@ def test_gitweb(both):
     assert both.same("/git?p=project.git/.git;a=summary", "HEAD").body == b""
 
 
+@needs_apache
 @needs_gitweb
 def test_gitweb_at_the_root(start, repository):
-    s = start('load_servlet ("%s", "/*")\n' % GITWEB)
-    assert "project.git/.git" in s.get("/").text
-    assert "text of the file" in s.get("/project.git/.git/blob_plain/HEAD:/gr%C3%BC%C3%9Fe.txt").text
+    ours = start('load_servlet ("%s", "/*")\n' % GITWEB)
+    directory = os.path.join(repository, "apache-gitweb")
+    os.mkdir(directory)
+    os.chmod(directory, 0o755)
+    theirs = peer_apache.Apache(directory, "SetEnv GITWEB_CONFIG %s/gitweb.conf\nSetEnv HOME %s\n"
+                                "ScriptAlias / %s/\n" % (repository, repository, GITWEB)).start()
+    try:
+        both = Both(ours, theirs, ROOT)
+        assert "project.git/.git" in both.same("/").text
+        assert "first &lt;commit&gt;" in both.same("/?p=project.git/.git;a=log").text
+        r = both.same("/project.git/.git/blob_plain/HEAD:/gr%C3%BC%C3%9Fe.txt")
+        assert "text of the file" in r.text
+        assert both.same("/?p=project.git/.git", "HEAD").body == b""
+    finally:
+        theirs.stop()
 
 
 # ---------------------------------------------------------------- ours alone
