@@ -31,7 +31,7 @@
 ---@class Request
 ---@field REQUEST_METHOD string
 ---@field SCRIPT_NAME string
----@field PATH_INFO string
+---@field PATH_INFO string what get_path_info() is, but "/" for the route itself
 ---@field QUERY_STRING string
 ---@field REQUEST_URI string the request target as it came
 ---@field REQUEST_SCHEME string

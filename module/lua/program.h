@@ -79,7 +79,8 @@ void wsapi_push_field(lua_State *L, const struct program *p, const char *name);
 /* Pushes a table of all variables there are. */
 void wsapi_push_all(lua_State *L, const struct program *p);
 
-/* Whether status, headers and iterator lie at the top of the stack. */
+/* Whether status, headers and iterator lie at the top of the stack.  Raises an
+ * error if that is meant but one of them is missing. */
 int wsapi_is_response(lua_State *L);
 
 /* Sends them.  Raises what the iterator raises. */

@@ -4,7 +4,8 @@
  * WSAPI (https://keplerproject.github.io/wsapi/) calls run(env) and takes
  * status, headers and an iterator back.  env has the variables of RFC 3875,
  * env.input and env.error.  As with WSAPI's own connectors, a variable that
- * is missing is "", not nil.
+ * is missing is "", not nil, and PATH_INFO is "/" where nothing else is below
+ * the route.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +95,9 @@ push_variable(lua_State *L, const struct program *p, const char *name)
 
 	for (size_t i = 0; i < VARIABLES_COUNT; i++)
 		if (strcmp(name, variables[i].name) == 0) {
-			lua_pushstring(L, variables[i].get(s));
+			value = variables[i].get(s);
+			lua_pushstring(L, *value == '\0' && variables[i].get == get_path_info ?
+			    "/" : value);
 			return;
 		}
 	if (strncmp(name, "HTTP_", 5) == 0)
@@ -251,19 +254,47 @@ wsapi_push_all(lua_State *L, const struct program *p)
 
 /* ----------------------------------------------------------------- answer */
 
-int
-wsapi_is_response(lua_State *L)
+static int
+is_callable(lua_State *L, int index)
 {
-	int type = lua_type(L, -3);
-
-	if ((type != LUA_TNUMBER && type != LUA_TSTRING) || !lua_istable(L, -2))
-		return 0;
-	if (lua_isfunction(L, -1))
+	if (lua_isfunction(L, index))
 		return 1;
-	if (luaL_getmetafield(L, -1, "__call") == LUA_TNIL)
+	if (luaL_getmetafield(L, index, "__call") == LUA_TNIL)
 		return 0;
 	lua_pop(L, 1);
 	return 1;
+}
+
+int
+wsapi_is_response(lua_State *L)
+{
+	int top = lua_gettop(L);
+	int status = lua_type(L, top - 2);
+	int headers = lua_istable(L, top - 1), iterator = is_callable(L, top);
+
+	if ((status != LUA_TNUMBER && status != LUA_TSTRING) || (!headers && !iterator))
+		return 0;
+	/* It is meant to be one. */
+	if (!headers)
+		luaL_error(L, "WSAPI: the headers are a %s, not a table", luaL_typename(L, top - 1));
+	if (!iterator)
+		luaL_error(L, "WSAPI: the iterator is a %s, not a function", luaL_typename(L, top));
+	return 1;
+}
+
+/* 200, "200" or "200 OK": the reason is the server's. */
+static int
+status_of(lua_State *L, int index)
+{
+	double status;
+
+	if (lua_type(L, index) == LUA_TNUMBER)
+		status = (double)lua_tonumber(L, index);
+	else
+		status = atoi(lua_tostring(L, index));
+	if (!(status >= 200 && status <= 599))
+		luaL_error(L, "WSAPI: \"%s\" is no status of 200 to 599", lua_tostring(L, index));
+	return (int)status;
 }
 
 /* The value at the top of the stack, as text without NUL. */
@@ -271,9 +302,13 @@ static const char *
 header_value(lua_State *L, const char *name)
 {
 	size_t length;
-	const char *value = lua_tolstring(L, -1, &length);
+	const char *value;
 
-	if (value == NULL)
+	if (lua_isboolean(L, -1)) {
+		lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false");
+		lua_replace(L, -2);
+	}
+	if ((value = lua_tolstring(L, -1, &length)) == NULL)
 		luaL_error(L, "WSAPI: header %s is a %s", name, luaL_typename(L, -1));
 	if (strlen(value) != length)
 		luaL_error(L, "WSAPI: header %s has NUL in it", name);
@@ -331,15 +366,12 @@ wsapi_respond(lua_State *L, servlet *s)
 	const char *chunk;
 	size_t length;
 
-	/* 200, "200" or "200 OK": the reason is the server's. */
-	set_status(s, lua_type(L, iterator - 2) == LUA_TSTRING ?
-	    atoi(lua_tostring(L, iterator - 2)) :
-	    (int)lua_tonumber(L, iterator - 2));
+	set_status(s, status_of(L, iterator - 2));
 	announced = set_headers(L, s, iterator - 1);
 	for (;;) {
 		lua_pushvalue(L, iterator);
 		lua_call(L, 0, 1);
-		if (lua_isnil(L, -1))
+		if (!lua_toboolean(L, -1))
 			break;
 		chunk = lua_tolstring(L, -1, &length);
 		if (chunk == NULL)

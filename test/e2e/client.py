@@ -240,3 +240,15 @@ def until(condition, timeout=30, what="the condition"):
             return value
         assert time.monotonic() < end, "%s did not come within %g s" % (what, timeout)
         time.sleep(0.01)
+
+
+def ask_same(servers, skipped, *args, **more):
+    """Asks each of the servers the same, checks that they answer the same, header fields
+    with the skipped names aside, and returns an answer."""
+    found = []
+    for server in servers:
+        with server.connect() as c:
+            r = c.request(*args, **more)
+        found.append((r.status, sorted(h for h in r.headers if h[0] not in skipped), r.body))
+    assert all(f == found[0] for f in found[1:])
+    return r

@@ -10,7 +10,7 @@ import pytest
 
 import server as harness
 import vocabulary
-from client import Client, head, until
+from client import Client, ask_same, head, until
 
 vocabulary.need_module("ruby")
 
@@ -234,14 +234,8 @@ def ask(request, servers):
     """Asks both servers the same, checks that they answer the same, and returns it.
     /sinatra is a route of ours, and one of Rack::Builder's for puma; at /lint there
     is Rack::Lint around the application."""
-    def both(target, method="GET", **more):
-        found = []
-        for server in servers:
-            with server.connect() as c:
-                r = c.request(request.param + target, method, **more)
-            found.append((r.status, sorted(h for h in r.headers if h[0] not in SKIPPED), r.body))
-        assert found[0] == found[1]
-        return r
+    def both(target, *args, **more):
+        return ask_same(servers, SKIPPED, request.param + target, *args, **more)
     both.prefix = request.param
     return both
 
