@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import readme
 import server as harness
 import vocabulary
 from client import Client, ask_same, head, until
@@ -207,6 +208,23 @@ run ->(_) { [200, { "Content-Type" => "text/plain" }, Body.new] }
     r = s.get("/")
     assert r.text == (tmp_path / "config.ru").read_text() and r.framing == "length"
     s.wait_log("the body was closed")
+
+
+def test_readme(serve, tmp_path):
+    """The configuration shown there: the application's own Gemfile, which needs no network."""
+    if shutil.which("bundle", path="/usr/bin") is None:
+        pytest.skip("apt-get install ruby-bundler")
+    shop = tmp_path / "server0/shop"
+    shop.mkdir(parents=True)
+    (shop / "Gemfile").write_text('gem "rack"\n')
+    (shop / "config.ru").write_text('run ->(env) { [200, {}, [env["SCRIPT_NAME"], " ", Gem.loaded_specs.keys.join(" ")]] }\n')
+    s = harness.Server(tmp_path / "server0", readme.block("rack.conf"), env={"LEAKS": "0"})
+    s.start()
+    try:
+        text = s.get("/shop/x").text
+        assert text.startswith("/shop ") and "rack" in text and "sinatra" not in text
+    finally:
+        s.finish()
 
 
 # --------------------------------------------------------------------- Sinatra

@@ -1,4 +1,5 @@
-"""WSGI applications and processes: fork hooks, databases, workers that are killed under load."""
+"""WSGI and Rack applications and processes: fork hooks, databases, workers that are killed under
+load or leave between two loads."""
 
 import glob
 import os
@@ -12,11 +13,8 @@ import tempfile
 import pytest
 
 import server as harness
-import vocabulary
 from client import until
 from load import Load, at_once
-
-vocabulary.need_module("python")
 
 # Neither a sanitizer nor another poller changes what these are about.
 pytestmark = pytest.mark.skipif(os.path.dirname(harness.BINARY) != harness.TOP,
@@ -24,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.path.dirname(harness.BINARY) != harness.TOP,
 
 # The connections are opened when the application is loaded: each process must
 # get its own, and the zygote must hold none while it forks.
-APPLICATION = """
+WSGI = """
 import os, time
 import sqlite3
 hooks = []
@@ -81,6 +79,70 @@ def app(environ, start_response):
 """
 
 
+RACK = """
+require "sqlite3"
+HOOKS = []
+
+class Connection
+  attr_reader :connection, :owner
+  def initialize(&connect) = (@connect = connect; open)
+  def open = (@connection, @owner = @connect.call, Process.pid)
+  def close = connection.close
+end
+
+DATABASES = {
+  "sqlite" => Connection.new do
+    c = SQLite3::Database.new(ENV.fetch("SQLITE"))
+    c.busy_timeout = 30_000
+    c.execute("pragma synchronous = off")
+    c.execute("create table if not exists visit (pid integer)")
+    c
+  end
+}
+if ENV["POSTGRES"]
+  require "pg"
+  DATABASES["postgres"] = Connection.new { PG.connect(ENV["POSTGRES"]) }
+end
+
+module AroundFork
+  def _fork
+    HOOKS << "before"
+    DATABASES.each_value(&:close)
+    pid = super
+    DATABASES.each_value(&:open)
+    HOOKS << (pid.zero? ? "child" : "parent")
+    pid
+  end
+end
+Process.singleton_class.prepend(AroundFork)
+
+run(lambda do |env|
+  what = env["PATH_INFO"].delete_prefix("/")
+  return [200, {}, [HOOKS.join(" ")]] if what == "hooks"
+  if what == "sleep"
+    sleep 0.3
+    what = env["QUERY_STRING"]
+  end
+  database = DATABASES.fetch(what)
+  raise "a connection of process #{database.owner} in #{Process.pid}" if database.owner != Process.pid
+  if what == "sqlite"
+    database.connection.execute("insert into visit values (?)", [Process.pid])
+    database.connection.execute("select pid from visit order by rowid desc limit 1")
+    backend = Process.pid
+  else
+    backend = database.connection.exec("select pg_backend_pid()").getvalue(0, 0)
+  end
+  [200, {}, [env["REQUEST_METHOD"] == "POST" ? "#{Process.pid} #{backend}" : "answered"]]
+end)
+"""
+
+# By module: the file, the application, what the one with PostgreSQL needs.
+APPLICATIONS = {
+    "python": ("app.py", WSGI, ["/usr/bin/python3", "-c", "import psycopg2"], "python3-psycopg2"),
+    "ruby": ("app.ru", RACK, ["/usr/bin/ruby", "-e", "require 'rack'; require 'sqlite3'; require 'pg'"],
+             "ruby-rack ruby-sqlite3 ruby-pg"),
+}
+
 def postgres_programs():
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
     return os.path.dirname(found[-1]) if found else None
@@ -115,7 +177,6 @@ class Postgres:
 
 @pytest.fixture(scope="module")
 def postgres():
-    pytest.importorskip("psycopg2", reason="apt-get install python3-psycopg2")
     if not postgres_programs():
         pytest.skip("apt-get install postgresql")
     p = Postgres()
@@ -124,18 +185,25 @@ def postgres():
 
 
 CONFIG = """
-load_module ("module.python", "py")
-load_servlet ("{dir}/app.py", "/*")
+load_module ("module.%s", "%s")
+load_servlet ("{dir}/%s", "/*")
 workers { min = 1, max = %d, idle_timeout = %g }
 """
 
 
-@pytest.fixture
-def application(serve, tmp_path):
+@pytest.fixture(params=APPLICATIONS)
+def application(request, tmp_path):
+    file, text, command, packages = APPLICATIONS[request.param]
+    if not os.path.exists(os.path.join(harness.TOP, "module", request.param + ".so")):
+        pytest.skip("module/%s.so was not built" % request.param)
+    if subprocess.run(command, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("apt-get install " + packages)
+
     def start(workers, idle=5, **env):
-        (tmp_path / "server0").mkdir()
-        (tmp_path / "server0/app.py").write_text(APPLICATION)
-        s = harness.Server(tmp_path / "server0", CONFIG % (workers, idle),
+        (tmp_path / "server").mkdir()
+        (tmp_path / "server" / file).write_text(text)
+        s = harness.Server(tmp_path / "server",
+                           CONFIG % (request.param, file.rpartition(".")[2], file, workers, idle),
                            env=dict(env, SQLITE=str(tmp_path / "visits.sqlite")))
         servers.append(s)
         return s.start()
@@ -176,6 +244,43 @@ def test_postgresql_connections_are_not_shared(application, postgres):
     own_connections(application(8, POSTGRES=postgres.address), "postgres")
 
 
+def load(s, requests, keep, meanwhile=lambda: None, steps=1):
+    """So many requests on 32 connections, half of them to each database, with something
+    done between two steps; returns how many were answered, and the failures."""
+    loads = [Load(s.address, "/" + database, b"answered", threads=16, rate=1e6, keep=keep)
+             for database in ("sqlite", "postgres")]
+    for one in loads:
+        one.__enter__()
+    for step in range(steps):
+        for one in loads:
+            one.wait(requests // steps // 2)
+        meanwhile()
+    for one in loads:
+        one.stopping.set()
+    for one in loads:
+        for t in one.threads:
+            t.join()
+    return sum(one.answers for one in loads), [f for one in loads for f in one.failures]
+
+
+@pytest.mark.timeout(300)
+def test_idle_exit_and_fork_again_between_loads(application, postgres):
+    """10,000 requests on 32 connections, none of which fails; in between all workers
+    but one leave, and others come."""
+    s = application(12, 0.5, POSTGRES=postgres.address)
+    seen, answers = [], 0
+    for phase in range(2):
+        at_once(s, ["/sleep?sqlite"] * 8)       # needs several workers
+        seen.append(set(s.workers()))
+        n, failures = load(s, 5000, True)
+        assert not failures, failures[:5]
+        answers += n
+        until(lambda: len(s.workers()) <= 1, 30, "idle workers to leave")
+    assert answers >= 10000
+    assert len(seen[0]) > 1 and seen[1] - seen[0], seen
+    assert "connection of process" not in s.log()
+
+
 def is_cut(failure):
     """Whether the connection ended, rather than that a wrong answer came."""
     return isinstance(failure[0], (ConnectionError, OSError)) or "ended" in str(failure[0])
@@ -183,35 +288,23 @@ def is_cut(failure):
 
 @pytest.mark.timeout(300)
 def test_kill_of_workers_under_load(application, postgres):
-    """10,000 requests at 32 connections, a worker killed for every 1,000: only what
-    it was working on is lost.  In between all but one of them leave."""
+    """4,000 requests on 32 connections, a worker killed for every 500: only what it was
+    working on is lost."""
     s = application(12, 0.5, POSTGRES=postgres.address)
-    kills, answers, failures = 0, 0, []
-    for phase in range(2):
-        loads = [Load(s.address, "/" + database, b"answered", threads=16, rate=1e6, keep=False)
-                 for database in ("sqlite", "postgres")]
-        for load in loads:
-            load.__enter__()
-        for part in range(5):
-            for load in loads:
-                load.wait(500)
-            workers = s.workers()
-            if part < 4 and workers:
-                os.kill(random.choice(workers), signal.SIGKILL)
-                kills += 1
-        for load in loads:
-            load.stopping.set()
-        for load in loads:
-            for t in load.threads:
-                t.join()
-            answers += load.answers
-            failures += load.failures
-        s.wait_log("died of signal 9", count=kills)
-        until(lambda: len(s.workers()) <= 1, 30, "idle workers to leave")
-    assert answers >= 10000
+    kills = []
+
+    def kill():
+        workers = s.workers()
+        if workers:
+            kills.append(random.choice(workers))
+            os.kill(kills[-1], signal.SIGKILL)
+
+    answers, failures = load(s, 4000, False, kill, 8)
+    s.wait_log("died of signal 9", count=len(kills))
+    assert answers >= 4000 and kills
     assert all(map(is_cut, failures)), failures[:5]
     # A killed worker had accepted at most what was asked at once.
-    assert len(failures) <= kills * 32, len(failures)
+    assert len(failures) <= len(kills) * 32, len(failures)
     assert "connection of process" not in s.log()
     responses, _ = at_once(s, ["/sqlite", "/postgres"] * 8)
     assert {r.text for r in responses} == {"answered"}
