@@ -65,7 +65,7 @@ FUZZERS  = $(patsubst %.c,$(BUILD)/%.fuzz,$(wildcard test/fuzz/fuzz_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help server modules examples run bench bench-quick test programs soak check asan tsan poll \
-	fuzz install uninstall clean FORCE
+	fuzz http-table install uninstall clean FORCE
 
 all: server modules examples
 server: $(OUT)/modserver
@@ -80,6 +80,7 @@ help:
 	@echo 'make asan tsan poll     a variant in build/asan, build/tsan, build/poll'
 	@echo 'make soak       each language for REQUESTS=$(REQUESTS) requests'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make http-table how other servers read the cases of test/http: test/http/RESULTS.md'
 	@echo 'make bench-quick bench   compare with other servers: 5 minutes, 25 minutes'
 	@echo 'make install uninstall  under DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make clean'
@@ -126,6 +127,10 @@ fuzz:
 	done
 
 fuzzers: $(FUZZERS)
+
+http-table:
+	$(MAKE) server modules programs
+	$(PYTHON) test/http/compare
 
 # -------------------------------------------------------------- benchmark
 bench bench-quick:

@@ -18,8 +18,8 @@ daemon off; master_process off; worker_processes 1; pid %(dir)s/pid;
 error_log /dev/null;
 events { worker_connections 1000; }
 http {
-	access_log off; client_max_body_size 64k; client_header_timeout 3s; client_body_timeout 3s;
-	keepalive_timeout 3s; client_body_temp_path %(dir)s/a; proxy_temp_path %(dir)s/b;
+	access_log off; client_max_body_size 64k; client_header_timeout 5s; client_body_timeout 5s;
+	keepalive_timeout 5s; client_body_temp_path %(dir)s/a; proxy_temp_path %(dir)s/b;
 	fastcgi_temp_path %(dir)s/c; uwsgi_temp_path %(dir)s/d; scgi_temp_path %(dir)s/e;
 	server {
 		listen 127.0.0.1:%(port)d;
@@ -37,8 +37,8 @@ ErrorLog /dev/null
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
-KeepAliveTimeout 3
-Timeout 3
+KeepAliveTimeout 5
+Timeout 5
 LimitRequestBody 65536
 DocumentRoot %(dir)s/root
 AliasMatch ^/show.* %(dir)s/root/show
@@ -51,8 +51,8 @@ server.document-root = "%(dir)s/root"
 server.port = %(port)d
 server.bind = "127.0.0.1"
 server.errorlog = "/dev/null"
-server.max-keep-alive-idle = 3
-server.max-read-idle = 3
+server.max-keep-alive-idle = 5
+server.max-read-idle = 5
 server.max-request-size = 64
 server.modules = ( "mod_rewrite" )
 url.rewrite-once = ( "^/show.*" => "/show" )
@@ -60,15 +60,15 @@ mimetype.assign = ( "" => "text/plain" )
 """
 H2O = """
 listen: { host: 127.0.0.1, port: %(port)d }
-http1-request-timeout: 3
+http1-request-timeout: 5
 limit-request-body: 65536
 num-threads: 1
 error-log: /dev/null
 hosts:
   "default":
     paths:
-      "/hello": { file.file: %(dir)s/root/hello }
-      "/show": { file.file: %(dir)s/root/show }
+      "/hello": { mruby.handler: 'Proc.new { |env| [200, {}, ["hello\\n"]] }' }
+      "/show": { mruby.handler: 'Proc.new { |env| [200, {}, ["shown\\n"]] }' }
 """
 GO = """
 package main
@@ -84,19 +84,19 @@ func main() {
 	m.HandleFunc("/hello", answer("hello\\n"))
 	m.HandleFunc("/show", answer("shown\\n"))
 	m.HandleFunc("/show/", answer("shown\\n"))
-	s := http.Server{Addr: "127.0.0.1:" + os.Args[1], Handler: m, ReadTimeout: 3 * time.Second,
-		IdleTimeout: 3 * time.Second, MaxHeaderBytes: 8192}
+	s := http.Server{Addr: "127.0.0.1:" + os.Args[1], Handler: m, ReadTimeout: 5 * time.Second,
+		IdleTimeout: 5 * time.Second, MaxHeaderBytes: 8192}
 	panic(s.ListenAndServe())
 }
 """
 NODE = """
 const http = require("http");
-const server = http.createServer({ requestTimeout: 3000, headersTimeout: 3000,
+const server = http.createServer({ requestTimeout: 5000, headersTimeout: 5000,
 	connectionsCheckingInterval: 500 }, (request, response) => {
 	request.resume();
 	request.on("end", () => response.end(request.url == "/hello" ? "hello\\n" : "shown\\n"));
 });
-server.keepAliveTimeout = 3000;
+server.keepAliveTimeout = 5000;
 server.listen(Number(process.argv[2]), "127.0.0.1");
 """
 
