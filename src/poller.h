@@ -1,6 +1,9 @@
 /*
  * poller.h - readiness of descriptors: epoll, kqueue or poll behind one face.
  * Level-triggered.  The Makefile chooses one of poller_*.c.
+ *
+ * A descriptor is watched for reading or for writing.  Its end and its errors
+ * count as either, for the next call on it tells which they are.
  */
 #ifndef POLLER_H
 #define POLLER_H
@@ -10,8 +13,7 @@
 enum {
 	POLLER_IN = 1,
 	POLLER_OUT = 2,
-	POLLER_SHARED = 4,	/* other processes wait for this descriptor too: wake few (EPOLLEXCLUSIVE) */
-	POLLER_HANGUP = 8	/* reported, never asked for: error, or both directions closed */
+	POLLER_SHARED = 4	/* other processes wait for this descriptor too: wake few (EPOLLEXCLUSIVE) */
 };
 
 struct poller;
@@ -28,9 +30,9 @@ extern const char poller_name[];
 struct poller *poller_new(void);
 void poller_free(struct poller *p);
 
-/* 0, or -1 and errno.  poller_set changes what a descriptor that was added is
- * watched for (0: nothing but HANGUP; not for SHARED ones).  A descriptor must
- * be removed before it is closed. */
+/* 0, or -1 and errno.  events: IN or OUT, with SHARED or not.  poller_set
+ * changes what a descriptor that was added is watched for (not one that is
+ * SHARED).  A descriptor must be removed before it is closed. */
 int poller_add(struct poller *p, int fd, unsigned events, void *data);
 int poller_set(struct poller *p, int fd, unsigned events, void *data);
 int poller_remove(struct poller *p, int fd);

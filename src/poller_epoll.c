@@ -125,12 +125,10 @@ poller_wait(struct poller *p, struct poller_event *events, int max,
 	for (i = 0; i < n; i++) {
 		events[i].data = ready[i].data.ptr;
 		events[i].events = 0;
-		if (ready[i].events & EPOLLIN)
+		if (ready[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 			events[i].events |= POLLER_IN;
-		if (ready[i].events & EPOLLOUT)
+		if (ready[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 			events[i].events |= POLLER_OUT;
-		if (ready[i].events & (EPOLLERR | EPOLLHUP))
-			events[i].events |= POLLER_HANGUP;
 	}
 	return n;
 }

@@ -1,16 +1,9 @@
 /*
  * poller_kqueue.c - poller.h on kqueue(2): FreeBSD, OpenBSD, NetBSD, macOS.
  *
- * kqueue watches reading and writing of a descriptor as two filters, which
- * report separately; poller_wait() joins them, since whoever handles the
- * first of two events may free what the second points to.
- *
- * A descriptor watched for nothing but HANGUP has its reading filter in an
- * edge-triggered form (EV_CLEAR) with a low-water mark that no data reaches,
- * so that it reports the end only, and once.  (A thread left waiting may
- * swallow that one report; reading, writing or a deadline then tells.)
- * EV_ADD does not change that flag of a filter that is there: going from one
- * form to the other takes an EV_DELETE in between.
+ * kqueue watches reading and writing of a descriptor as two filters; here it
+ * has one of them at a time.  EV_EOF, which both report, needs no look: the
+ * filter is ready then, and the next call on the descriptor tells.
  *
  * There is no counterpart of EPOLLEXCLUSIVE: a shared descriptor wakes
  * everybody, which is correct but costs more.
@@ -21,9 +14,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,17 +25,13 @@
 
 #define KQUEUE_BATCH 256	/* events fetched at once; more are reported by the next wait */
 
-/* What is registered for a descriptor; a bit set, 0: not added. */
-enum {
-	FILTER_READ = 1,
-	FILTER_WRITE = 2,
-	FILTER_HANGUP = 4	/* the edge-triggered reading filter */
-};
+/* Which filter a descriptor has. */
+enum watched { WATCHED_NOT, WATCHED_READ, WATCHED_WRITE };
 
 struct poller {
 	int fd;
-	unsigned char *filters;	/* by descriptor.  A waiting thread does not look here. */
-	size_t filters_size;
+	unsigned char *watched;	/* by descriptor.  A waiting thread does not look here. */
+	size_t watched_size;
 };
 
 const char poller_name[] = "kqueue";
@@ -71,78 +60,63 @@ poller_free(struct poller *p)
 	if (p == NULL)
 		return;
 	close(p->fd);
-	free(p->filters);
+	free(p->watched);
 	free(p);
 }
 
 static int
-filters_reserve(struct poller *p, size_t n)
+watched_reserve(struct poller *p, size_t n)
 {
-	size_t i, size = p->filters_size == 0 ? 64 : p->filters_size;
-	unsigned char *filters;
+	size_t i, size = p->watched_size == 0 ? 64 : p->watched_size;
+	unsigned char *watched;
 
-	if (n <= p->filters_size)
+	if (n <= p->watched_size)
 		return 0;
 	while (size < n)
 		size *= 2;
-	filters = realloc(p->filters, size);
-	if (filters == NULL)
+	watched = realloc(p->watched, size);
+	if (watched == NULL)
 		return -1;
-	for (i = p->filters_size; i < size; i++)
-		filters[i] = 0;
-	p->filters = filters;
-	p->filters_size = size;
+	for (i = p->watched_size; i < size; i++)
+		watched[i] = WATCHED_NOT;
+	p->watched = watched;
+	p->watched_size = size;
 	return 0;
 }
 
-static unsigned char
-filters_of(const struct poller *p, int fd)
+static enum watched
+watched_of(const struct poller *p, int fd)
 {
-	if (fd < 0 || (size_t)fd >= p->filters_size)
-		return 0;
-	return p->filters[fd];
+	if (fd < 0 || (size_t)fd >= p->watched_size)
+		return WATCHED_NOT;
+	return p->watched[fd];
 }
 
-/* Registers `after` where `before` is registered.  0, or -1 and errno. */
+/* From one filter to another, or to the same with other data.  0, or -1 and errno. */
 static int
-filters_change(struct poller *p, int fd, unsigned before, unsigned after, void *data)
+watched_change(struct poller *p, int fd, enum watched before, enum watched after, void *data)
 {
-	struct kevent changes[4];
+	static const short filters[] = {
+		[WATCHED_READ] = EVFILT_READ, [WATCHED_WRITE] = EVFILT_WRITE,
+	};
+	struct kevent changes[2];
 	int n = 0;
-	unsigned gone = before & ~after;
-	uintptr_t ident = (uintptr_t)fd;
 
-	if (gone & (FILTER_READ | FILTER_HANGUP))
-		EV_SET(&changes[n++], ident, EVFILT_READ, EV_DELETE, 0, 0, NULL);
-	if (gone & FILTER_WRITE)
-		EV_SET(&changes[n++], ident, EVFILT_WRITE, EV_DELETE, 0, 0, NULL);
-	/* Also what is there already: its data may be another. */
-	if (after & FILTER_READ)
-		EV_SET(&changes[n++], ident, EVFILT_READ, EV_ADD, 0, 0, data);
-	if (after & FILTER_HANGUP)
-		EV_SET(&changes[n++], ident, EVFILT_READ, EV_ADD | EV_CLEAR,
-		    NOTE_LOWAT, INT_MAX, data);
-	if (after & FILTER_WRITE)
-		EV_SET(&changes[n++], ident, EVFILT_WRITE, EV_ADD, 0, 0, data);
-
-	/* Changes are made in this order; with no room for events, the first
-	 * that fails ends the call. */
+	if (before != WATCHED_NOT && before != after)
+		EV_SET(&changes[n++], (uintptr_t)fd, filters[before], EV_DELETE, 0, 0, NULL);
+	if (after != WATCHED_NOT)
+		EV_SET(&changes[n++], (uintptr_t)fd, filters[after], EV_ADD, 0, 0, data);
+	/* With no room for events, the first change that fails ends the call. */
 	if (kevent(p->fd, changes, n, NULL, 0, NULL) == -1)
 		return -1;
-	p->filters[fd] = (unsigned char)after;
+	p->watched[fd] = (unsigned char)after;
 	return 0;
 }
 
-static unsigned
-filters_wanted(unsigned events)
+static enum watched
+watched_for(unsigned events)
 {
-	unsigned filters = 0;
-
-	if (events & POLLER_IN)
-		filters |= FILTER_READ;
-	if (events & POLLER_OUT)
-		filters |= FILTER_WRITE;
-	return filters != 0 ? filters : FILTER_HANGUP;
+	return events & POLLER_OUT ? WATCHED_WRITE : WATCHED_READ;
 }
 
 int
@@ -152,37 +126,38 @@ poller_add(struct poller *p, int fd, unsigned events, void *data)
 		errno = EBADF;
 		return -1;
 	}
-	if (filters_of(p, fd) != 0) {
+	if (watched_of(p, fd) != WATCHED_NOT) {
 		errno = EEXIST;
 		return -1;
 	}
-	if (filters_reserve(p, (size_t)fd + 1) == -1)
+	if (watched_reserve(p, (size_t)fd + 1) == -1)
 		return -1;
-	return filters_change(p, fd, 0, filters_wanted(events), data);
+	return watched_change(p, fd, WATCHED_NOT, watched_for(events), data);
+}
+
+/* What poller_set and poller_remove have in common. */
+static int
+watched_replace(struct poller *p, int fd, enum watched after, void *data)
+{
+	enum watched before = watched_of(p, fd);
+
+	if (before == WATCHED_NOT) {
+		errno = ENOENT;
+		return -1;
+	}
+	return watched_change(p, fd, before, after, data);
 }
 
 int
 poller_set(struct poller *p, int fd, unsigned events, void *data)
 {
-	unsigned before = filters_of(p, fd);
-
-	if (before == 0) {
-		errno = ENOENT;
-		return -1;
-	}
-	return filters_change(p, fd, before, filters_wanted(events), data);
+	return watched_replace(p, fd, watched_for(events), data);
 }
 
 int
 poller_remove(struct poller *p, int fd)
 {
-	unsigned before = filters_of(p, fd);
-
-	if (before == 0) {
-		errno = ENOENT;
-		return -1;
-	}
-	return filters_change(p, fd, before, 0, NULL);
+	return watched_replace(p, fd, WATCHED_NOT, NULL);
 }
 
 void
@@ -209,62 +184,13 @@ kqueue_wait_or_wake(const struct poller *p, int timeout_ms, int wake_fd)
 	return fds[0].revents == 0;
 }
 
-/* What one kevent says, as POLLER_ bits; 0: nothing that was asked for. */
-static unsigned
-kevent_meaning(const struct kevent *k)
-{
-	/* EV_EOF with an error in fflags: the connection is no more.  EV_EOF of
-	 * the reading filter alone is the client's FIN, which reading tells. */
-	bool dead = (k->flags & EV_ERROR) || ((k->flags & EV_EOF) && k->fflags != 0);
-
-	if (k->filter == EVFILT_WRITE) {
-		if (k->flags & EV_EOF)
-			dead = true;
-		return POLLER_OUT | (dead ? POLLER_HANGUP : 0u);
-	}
-	if (k->flags & EV_CLEAR)	/* watched for nothing but HANGUP */
-		return dead ? POLLER_HANGUP : 0;
-	return POLLER_IN | (dead ? POLLER_HANGUP : 0u);
-}
-
-/* Joins what the two filters of a descriptor report, and leaves out what was
- * not asked for.  Returns the number of events, n at most. */
-static int
-kevents_join(const struct kevent *ready, int n, struct poller_event *events)
-{
-	uintptr_t ident[KQUEUE_BATCH];	/* whose events they are */
-	int i, j, reading, found = 0;
-
-	for (i = 0; i < n; i++) {
-		unsigned meaning = kevent_meaning(&ready[i]);
-
-		if (ready[i].filter == EVFILT_WRITE || meaning == 0)
-			continue;
-		ident[found] = ready[i].ident;
-		events[found++] = (struct poller_event){ ready[i].udata, meaning };
-	}
-	reading = found;
-	for (i = 0; i < n; i++) {
-		if (ready[i].filter != EVFILT_WRITE)
-			continue;
-		for (j = 0; j < reading && ident[j] != ready[i].ident; j++)
-			;
-		if (j == reading) {
-			j = found++;
-			events[j] = (struct poller_event){ ready[i].udata, 0 };
-		}
-		events[j].events |= kevent_meaning(&ready[i]);
-	}
-	return found;
-}
-
 int
 poller_wait(struct poller *p, struct poller_event *events, int max,
     int timeout_ms, int wake_fd)
 {
 	struct kevent ready[KQUEUE_BATCH];
 	struct timespec timeout = { 0, 0 };
-	int n;
+	int i, n;
 
 	if (max <= 0) {
 		errno = EINVAL;
@@ -282,5 +208,9 @@ poller_wait(struct poller *p, struct poller_event *events, int max,
 	}
 	n = kevent(p->fd, NULL, 0, ready, max < KQUEUE_BATCH ? max : KQUEUE_BATCH,
 	    timeout_ms < 0 ? NULL : &timeout);
-	return n <= 0 ? n : kevents_join(ready, n, events);
+	for (i = 0; i < n; i++) {
+		events[i].data = ready[i].udata;
+		events[i].events = ready[i].filter == EVFILT_WRITE ? POLLER_OUT : POLLER_IN;
+	}
+	return n;
 }

@@ -292,9 +292,8 @@ watch_report(const struct watch *w, size_t count, size_t *first,
 
 		if (found != 0) {
 			events[n].data = w->data[at];
-			events[n].events = (found & POLLIN ? POLLER_IN : 0u) |
-			    (found & POLLOUT ? POLLER_OUT : 0u) |
-			    (found & (POLLERR | POLLHUP | POLLNVAL) ? POLLER_HANGUP : 0u);
+			events[n].events = (found & ~POLLOUT ? POLLER_IN : 0u) |
+			    (found & ~POLLIN ? POLLER_OUT : 0u);
 			n++;
 		}
 		if (++at == count)
