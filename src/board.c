@@ -162,8 +162,9 @@ board_call(struct board *b)
 void
 board_wake(struct board *b)
 {
-	if (atomic_load_explicit(&b->watching, memory_order_relaxed) == 0 &&
-	    atomic_exchange(&b->watching, 1) == 0)
+	/* In sequence with what the caller has counted before: the zygote clears
+	 * this, then looks at the counts. */
+	if (atomic_load(&b->watching) == 0 && atomic_exchange(&b->watching, 1) == 0)
 		board_call(b);
 }
 

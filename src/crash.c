@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "crash.h"
 #include "error_page.h"
 #include "log.h"
@@ -95,6 +96,18 @@ crash_access_lines(struct worker *w)
 	(void)n;
 }
 
+/* Whether the running request is over its time.  It may have ended just before
+ * the zygote's signal came, and be another by now. */
+static bool
+crash_is_overtime(struct worker *w)
+{
+	const struct slot *slot = w->setup->slot;
+	uint64_t limit = (uint64_t)w->setup->config->servlets[slot->route].timeout_ms * 1000000u;
+
+	return helper_in_servlet(&w->helper) && limit > 0 &&
+	    clock_ns() - atomic_load(&slot->since_ns) >= limit;
+}
+
 static void
 crash_handler(int signal_number, siginfo_t *info, void *context)
 {
@@ -107,18 +120,19 @@ crash_handler(int signal_number, siginfo_t *info, void *context)
 		pthread_kill(crash_main_thread, signal_number);
 		return;
 	}
-	if (getpid() != crash_pid || crash_count++ > 0 || !helper_in_servlet(&w->helper))
+	if (getpid() != crash_pid)
+		goto die;
+	if (signal_number == CRASH_OVERTIME && !crash_is_overtime(w))
+		return;
+	if (crash_count++ > 0 || !helper_crash(&w->helper))
 		goto die;
 	crash_answer(w, status);
 	crash_backtrace(w, status == 504 ? ", over its time:\n" : ":\n");
 	crash_access_lines(w);
 	helper_evacuate(&w->helper);
 die:
-	if (signal_number == CRASH_OVERTIME) {
-		if (crash_count == 0)
-			return;		/* the request had just ended */
+	if (signal_number == CRASH_OVERTIME)
 		kill(getpid(), SIGKILL);
-	}
 	signal(signal_number, SIG_DFL);
 	raise(signal_number);
 }
@@ -129,7 +143,7 @@ crash_at_exit(void)
 {
 	struct worker *w = crash_worker;
 
-	if (getpid() != crash_pid || !helper_in_servlet(&w->helper) || crash_count++ > 0)
+	if (getpid() != crash_pid || !helper_crash(&w->helper) || crash_count++ > 0)
 		return;
 	w->setup->slot->exited = 1;
 	crash_answer(w, 500);

@@ -116,6 +116,23 @@ helper_enter(struct helper *h, uint64_t now_ns, bool alone)
 	return true;
 }
 
+/* The main thread takes the loop back, unless another thread has crashed
+ * meanwhile: then the process is about to die, and the loop is the helper's. */
+static void
+helper_take_back(struct helper *h, uint64_t turn)
+{
+	uint64_t held = turn_with(turn, TURN_HELPER);
+
+	atomic_store(&h->wanted, true);
+	pthread_mutex_lock(&h->mutex);
+	atomic_store(&h->wanted, false);
+	if (atomic_compare_exchange_strong(&h->turn, &held, turn_with(turn, TURN_LOOP)))
+		return;
+	pthread_mutex_unlock(&h->mutex);
+	for (;;)
+		pause();
+}
+
 bool
 helper_leave(struct helper *h)
 {
@@ -124,10 +141,7 @@ helper_leave(struct helper *h)
 
 	if (atomic_compare_exchange_strong(&h->turn, &mine, turn_with(turn, TURN_LOOP)))
 		return false;
-	atomic_store(&h->wanted, true);
-	pthread_mutex_lock(&h->mutex);
-	atomic_store(&h->wanted, false);
-	atomic_store(&h->turn, turn_with(turn, TURN_LOOP));
+	helper_take_back(h, turn);
 	h->worker->loop.now_ms = clock_ms();
 	siblings_unwatch(h->worker);
 	intake_update(h->worker, false);
@@ -144,14 +158,24 @@ helper_in_servlet(struct helper *h)
 	return turn_state(atomic_load(&h->turn)) != TURN_LOOP;
 }
 
+bool
+helper_crash(struct helper *h)
+{
+	uint64_t turn = atomic_load(&h->turn);
+
+	do {
+		if (turn_state(turn) == TURN_LOOP)
+			return false;
+	} while (!atomic_compare_exchange_strong(&h->turn, &turn, turn_with(turn, TURN_CRASHED)));
+	return true;
+}
+
 void
 helper_evacuate(struct helper *h)
 {
 	const struct timespec millisecond = { .tv_nsec = 1000000 };
-	uint64_t turn = atomic_load(&h->turn);
 	int i;
 
-	atomic_store(&h->turn, turn_with(turn, TURN_CRASHED));
 	if (!h->started)
 		return;
 	helper_kick(h);
@@ -212,6 +236,9 @@ helper_take(struct helper *h, uint64_t turn)
 {
 	uint64_t held = turn_with(turn, TURN_HELPER);
 
+	/* A kick that came since the helper woke is about an earlier turn; left
+	 * there it would end every wait of this one at once. */
+	drain(h->kick_fds[0]);
 	pthread_mutex_lock(&h->mutex);
 	if (atomic_compare_exchange_strong(&h->turn, &turn, held))
 		helper_hold(h, held);

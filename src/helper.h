@@ -64,8 +64,12 @@ bool helper_leave(struct helper *h);
 /* Whether the main thread is in a servlet, or has crashed there.  Async-signal-safe. */
 bool helper_in_servlet(struct helper *h);
 
-/* From the crash handler: has the helper give every connection but the crashed
- * one to the siblings, and waits for it up to a second.  Async-signal-safe. */
+/* From the crash handler, whichever thread it is in.  helper_crash answers
+ * whether the main thread was in a servlet; it will not come out of it then.
+ * After that, helper_evacuate has the helper give every connection but the
+ * crashed one to the siblings, and waits for it up to a second.
+ * Async-signal-safe. */
+bool helper_crash(struct helper *h);
 void helper_evacuate(struct helper *h);
 
 #endif

@@ -1,5 +1,7 @@
 """Each of `timeouts` ends what takes too long: 408, 504 or close; each is a total, not per octet."""
 
+import os
+import signal
 import socket
 import time
 
@@ -128,6 +130,27 @@ def test_request(serve):
         elapsed(start, 0.4, 3)
     s.wait_log(r"/sleep")
     assert s.get("/sleep?ms=50").status == 200
+
+
+def test_request_that_has_just_ended(serve):
+    """The zygote's signal comes too late, when the worker is idle or runs another request."""
+    s = serve(ALL + "timeouts { request = 60 }\nworkers { min = 1, max = 1 }\n")
+    worker, = s.workers()
+    with s.connect() as c:
+        for target in ["/hello", "/sleep?ms=300"] * 3:
+            c.send(head(target))
+            c.socket.settimeout(0.02)
+            for i in range(1000):
+                os.kill(worker, signal.SIGUSR2)
+                try:
+                    c.fill()
+                    break
+                except socket.timeout:
+                    continue
+            c.socket.settimeout(20 * SLOW)
+            assert c.read().status == 200
+            os.kill(worker, signal.SIGUSR2)
+    assert s.workers() == [worker]
 
 
 def test_request_per_servlet(serve):
