@@ -26,6 +26,8 @@
 
 #define BATCH 16	/* events handled before the main thread is looked after */
 
+#define DESCRIPTORS 1024	/* that the process can have without another word */
+
 static enum turn_state
 turn_state(uint64_t turn)
 {
@@ -62,6 +64,18 @@ helper_open(struct helper *h)
 	}
 #endif
 	return 0;
+}
+
+/* Where the table of descriptors of a process with threads grows, Linux waits
+ * until every processor has let go of the old one (RCU): some ten milliseconds,
+ * at 64, 128, 256 connections and so on.  So it grows before there are threads. */
+static void
+helper_make_room(const struct helper *h)
+{
+	int fd = fcntl(h->kick_fds[0], F_DUPFD_CLOEXEC, DESCRIPTORS - 1);
+
+	if (fd != -1)
+		close(fd);
 }
 
 static void
@@ -330,6 +344,7 @@ helper_start(struct helper *h)
 		h->failed = true;
 		return;
 	}
+	helper_make_room(h);
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
