@@ -10,6 +10,10 @@
 
 #include "processor.h"
 
+/* Use is judged over at least and at most so long. */
+#define WINDOW_NS 50000000u
+#define WINDOW_MAX_NS 250000000u
+
 unsigned
 processor_count(void)
 {
@@ -59,21 +63,41 @@ processor_wanted(pid_t pid)
 	return state != NULL && state[1] == ' ' && state[2] == 'R';
 }
 
-bool
-processor_idle(unsigned processors)
+/* What all processors together have had nothing to do since the start; false
+ * if unknown. */
+static bool
+idle_ns(uint64_t *ns)
 {
+	unsigned long long seconds, hundredths;
 	char text[64];
-	unsigned running;
 	ssize_t n;
-	int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	int fd = open("/proc/uptime", O_RDONLY | O_CLOEXEC);
 
-	/* "0.20 0.18 0.12 RUNNING/TOTAL PID": ourselves included. */
+	/* "3824.23 3372.47": the second. */
 	if (fd == -1)
-		return true;
+		return false;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (n <= 0)
-		return true;
+		return false;
 	text[n] = '\0';
-	return sscanf(text, "%*s %*s %*s %u/", &running) != 1 || running < processors;
+	if (sscanf(text, "%*s %llu.%llu", &seconds, &hundredths) != 2)
+		return false;
+	*ns = seconds * 1000000000u + hundredths * 10000000u;
+	return true;
+}
+
+bool
+processor_spare(struct processor_use *u, uint64_t now_ns)
+{
+	uint64_t idle, window = now_ns - u->since_ns;
+
+	if (u->since_ns != 0 && window < WINDOW_NS)
+		return u->spare;
+	if (!idle_ns(&idle))
+		return true;
+	u->spare = u->since_ns != 0 && window < WINDOW_MAX_NS && idle - u->idle_ns >= window / 2;
+	u->since_ns = now_ns;
+	u->idle_ns = idle;
+	return u->spare;
 }

@@ -17,7 +17,15 @@ uint64_t processor_time_ns(pid_t pid);
 /* Whether its main thread runs or waits for a processor; false if unknown. */
 bool processor_wanted(pid_t pid);
 
-/* Whether some processor has nothing to do right now; true if unknown. */
-bool processor_idle(unsigned processors);
+/* What was seen at the last look; all zero at first. */
+struct processor_use {
+	uint64_t since_ns, idle_ns;
+	bool spare;
+};
+
+/* Whether half a processor or more had nothing to do over the last 50 ms or
+ * so: another process would gain throughput.  False until that is known, true
+ * where it cannot be.  To be asked again and again while it matters. */
+bool processor_spare(struct processor_use *u, uint64_t now_ns);
 
 #endif

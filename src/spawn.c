@@ -8,7 +8,8 @@
  *   - some were busy for less than patience at every look, and yet what waits
  *     has been waiting for twice the patience (many short blocking requests):
  *     the same;
- *   - the processors are taken: forking gains no throughput and costs memory.
+ *   - the processors are taken, by servlets or by whoever else is on the
+ *     machine: forking gains no throughput and costs memory.
  *     One more worker only when no servlet has been entered for a while, so
  *     that a quick request does not wait behind slow computations for ever.
  */
@@ -19,6 +20,11 @@
 /* Between two decisions at least, and at most while nothing changes. */
 #define LOOK_MIN_NS 100000u
 #define LOOK_MAX_NS 10000000u
+
+/* Work that waits for so many times the patience though workers look idle gets
+ * one more of them; later where that takes processor time from somebody. */
+#define BUSY_PATIENCE 4
+#define TAKEN_PATIENCE 40
 
 /* With every processor taken by a servlet, one more worker is forked when
  * none has been entered for so long; with twice as many servlets as processors
@@ -56,9 +62,10 @@ spawn_wanted(const struct spawn_state *state, const struct spawn_view *v,
 		return 0;
 
 	/* Workers that look idle and yet leave work waiting are busy with
-	 * their connections: as many of them as processors are of use. */
-	if (v->workers < l->processors &&
-	    v->now_ns - state->waiting_since_ns >= 4 * l->patience_ns)
+	 * their connections: as many of them as processors are of use, where
+	 * nobody else has taken those. */
+	if (v->workers < l->processors && v->now_ns - state->waiting_since_ns >=
+	    (v->spare ? BUSY_PATIENCE : TAKEN_PATIENCE) * l->patience_ns)
 		return 1;
 	if (v->idle > 0)
 		return 0;
@@ -67,7 +74,8 @@ spawn_wanted(const struct spawn_state *state, const struct spawn_view *v,
 		waited = v->now_ns - state->short_since_ns;
 	if (v->available > 0 && waited < 2 * l->patience_ns)
 		return 0;
-	if (l->processors > 0 && v->on_processor >= l->processors)
+	if (l->processors > 0 && (v->on_processor >= l->processors ||
+	    (!v->spare && 2 * v->on_processor >= v->workers)))
 		return v->youngest_run_ns >= restraint_ns(v->on_processor, l->processors);
 
 	batch = state->batch == 0 ? 1 : 2 * state->batch;

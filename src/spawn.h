@@ -28,6 +28,7 @@ struct spawn_view {
 	uint64_t youngest_run_ns;	/* time since a servlet was last entered, of those
 					 * running; UINT64_MAX: none runs */
 	bool waiting;		/* a listener or the run socket is readable */
+	bool spare;		/* some processor has nothing to do */
 	uint64_t oldest_wait_ns;	/* age of the oldest handed-over connection, 0: unknown or none */
 };
 

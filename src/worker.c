@@ -10,13 +10,16 @@
 #include "connection.h"
 #include "crash.h"
 #include "log.h"
-#include "processor.h"
 #include "runner.h"
 #include "siblings.h"
 #include "signals.h"
 #include "worker.h"
 
 #define BATCH 256	/* events fetched at once */
+
+/* A batch that takes so many times the patience is shared even where all
+ * processors are taken. */
+#define SHARE_PATIENCE 10
 
 /* The process's one worker; pthread_atfork has no argument to pass it. */
 static struct worker worker;
@@ -140,8 +143,9 @@ worker_control(struct worker *w)
 	}
 }
 
-/* Whether another worker would do good: there is a processor for it, and it is
- * idle or could be forked. */
+/* Whether another worker would do good: it is idle or could be forked, and has
+ * a processor, or this one is slow enough that requests are better off taking
+ * turns. */
 static bool
 worker_help_exists(struct worker *w)
 {
@@ -150,7 +154,8 @@ worker_help_exists(struct worker *w)
 	if (atomic_load_explicit(&b->idle, memory_order_relaxed) == 0 &&
 	    atomic_load_explicit(&b->workers, memory_order_relaxed) >= w->processors)
 		return false;
-	return processor_idle(w->processors);
+	return processor_spare(&w->use, w->batch_ns) ||
+	    clock_ns() - w->batch_ns >= SHARE_PATIENCE * w->helper.patience_ns;
 }
 
 /* Whether the next ready connection had better go to a sibling, for this worker

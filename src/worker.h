@@ -21,6 +21,7 @@
 #include "intake.h"
 #include "listener.h"
 #include "loop.h"
+#include "processor.h"
 #include "program.h"
 #include "response.h"
 #include "router.h"
@@ -62,6 +63,7 @@ struct worker {
 	bool ran;			/* a servlet, since a connection was last given away */
 	enum worker_sharing sharing;	/* in this batch */
 	uint32_t processors;
+	struct processor_use use;
 };
 
 /* In the zygote, once: makes what every worker needs and may be made before fork,

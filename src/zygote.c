@@ -19,7 +19,6 @@
 #include "clock.h"
 #include "log.h"
 #include "privilege.h"
-#include "processor.h"
 #include "signals.h"
 #include "title.h"
 #include "worker.h"

@@ -20,6 +20,7 @@
 #include "control.h"
 #include "handover.h"
 #include "listener.h"
+#include "processor.h"
 #include "program.h"
 #include "router.h"
 #include "spawn.h"
@@ -81,6 +82,8 @@ struct zygote {
 	struct spawn_limits limits;
 	struct spawn_state spawn;
 	struct spawn_peak peak;
+	struct processor_use use;
+	size_t ask_from;		/* spawn_on_processor()'s next first */
 	unsigned high;			/* most workers wanted in this part of the peak */
 	int drift;			/* of board->idle at the last tick */
 	unsigned ticks_due;		/* ticks wanted though nothing else asks for them */

@@ -3,11 +3,11 @@
  * know is gathered here, and what it decides is done.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "clock.h"
 #include "log.h"
-#include "processor.h"
 #include "zygote.h"
 
 /* A worker that has been starting for longer is not counted upon. */
@@ -17,6 +17,8 @@
 #define FORK_PAUSE_NS 250000000u
 
 #define TICK_MIN_NS 100000000u
+
+#define STILL_ASKED 8	/* workers that have used no processor time, at each look */
 
 /* Looks at the slots.  Fills in all of *v but waiting and on_processor. */
 static void
@@ -77,24 +79,29 @@ spawn_waiting(struct zygote *z)
 }
 
 /* Counts workers in a servlet that run or wait for a processor, up to `most`.
- * One that has used no processor time since the last look need not be asked:
- * that keeps a look at 200 sleeping workers cheap. */
+ * One that has used no processor time since the last look sleeps, or has
+ * waited for a processor all the while.  Of those only `still` are asked, each
+ * time others: that keeps a look at 200 sleeping workers cheap. */
 static unsigned
-spawn_on_processor(struct zygote *z, bool all, unsigned most)
+spawn_on_processor(struct zygote *z, unsigned still, unsigned most)
 {
 	unsigned count = 0;
 
 	for (size_t i = 0; i < z->slot_top; i++) {
-		struct zygote_worker *w = &z->workers[i];
+		size_t at = (z->ask_from + i) % z->slot_top;
+		struct zygote_worker *w = &z->workers[at];
 		uint64_t used;
 
-		if (w->pid == 0 || atomic_load(&z->board->slots[i].state) != SLOT_RUNNING)
+		if (w->pid == 0 || atomic_load(&z->board->slots[at].state) != SLOT_RUNNING)
 			continue;
 		used = processor_time_ns(w->pid);
-		if ((all || used != w->processor_ns) && count < most && processor_wanted(w->pid))
-			count++;
+		if (used != w->processor_ns || still > 0) {
+			still -= used == w->processor_ns;
+			count += count < most && processor_wanted(w->pid);
+		}
 		w->processor_ns = used;
 	}
+	z->ask_from++;
 	return count;
 }
 
@@ -111,12 +118,13 @@ spawn_view(struct zygote *z, struct spawn_view *v)
 	sent = atomic_load(&z->board->handed_over_ns);
 	if (sent != 0 && sent < v->now_ns)
 		v->oldest_wait_ns = v->now_ns - sent;
+	v->spare = processor_spare(&z->use, v->now_ns);
 	/* Only when a fork may be decided upon. */
 	if (v->idle > 0 || v->starting > 0)
 		return;
-	v->on_processor = spawn_on_processor(z, false, processors);
+	v->on_processor = spawn_on_processor(z, STILL_ASKED, processors);
 	if (v->on_processor >= processors)
-		v->on_processor = spawn_on_processor(z, true, 8 * processors);
+		v->on_processor = spawn_on_processor(z, UINT_MAX, 8 * processors);
 }
 
 static void
@@ -263,7 +271,7 @@ tick_close(struct zygote *z, const struct spawn_view *v)
 		peak = v->workers + v->leaving;
 	/* Workers that wait for a processor are not needed, however many they are. */
 	if (peak > z->limits.processors + 1)
-		peak = spawn_needed(peak, spawn_on_processor(z, true, (unsigned)z->slot_top),
+		peak = spawn_needed(peak, spawn_on_processor(z, UINT_MAX, UINT_MAX),
 		    &z->limits);
 	if (z->high > peak)
 		peak = z->high;

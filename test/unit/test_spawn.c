@@ -52,6 +52,9 @@ struct sim {
 	unsigned forks_left;		/* of the batch being forked */
 	uint64_t fork_left;		/* processor time the current fork still needs */
 	unsigned high, board_peak;
+	uint64_t window, left_over;	/* steps of it, and processor time nobody wanted in them */
+	unsigned elsewhere;		/* processors that others have taken */
+	bool spare;
 	struct worker workers[WORKERS_MAX];
 	uint64_t ready_at[CLIENTS_MAX];	/* UINT64_MAX: being served */
 	struct profile profile[CLIENTS_MAX];
@@ -155,6 +158,7 @@ sim_view(const struct sim *s, struct spawn_view *v)
 		    (w->state == RUNNING && age < s->limits.patience_ns);
 	}
 	v->waiting = s->queued > 0;
+	v->spare = s->spare;
 	v->on_processor = sim_on_processor(s);
 }
 
@@ -316,8 +320,16 @@ sim_step(struct sim *s)
 		wanting += w->state == STARTING || (w->state == IDLE && w->busy) ||
 		    (w->state == RUNNING && w->cpu > 0);
 	}
+	wanting += s->elsewhere;
 	if (wanting > s->limits.processors)
 		got = STEP * s->limits.processors / wanting;
+	else
+		s->left_over += (s->limits.processors - wanting) * STEP;
+	s->window += STEP;
+	if (s->window >= 50 * MS) {
+		s->spare = s->left_over >= s->window / 2;
+		s->window = s->left_over = 0;
+	}
 	sim_zygote(s, got);
 	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		if (s->workers[i].state != GONE)
@@ -453,6 +465,27 @@ short_computations_use_the_processors_and_no_more(void **unused)
 	    (unsigned long long)(s->done / 3));
 	assert_in_range(sim_workers(s), 2, 3);
 	assert_true(s->done > 3 * 8500);
+	test_free(s);
+}
+
+/* A client on the same machine that takes one of two processors. */
+static void
+taken_processors_are_left_to_others(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	s->elsewhere = 1;
+	/* Two thirds of what one worker can do, in bursts. */
+	sim_clients(s, 256, (struct profile){ 10 * US, 5 * US, 0, 15 * MS });
+	sim_run(s, 3 * SECOND);
+	print_message("beside a busy client: %u workers, %llu requests/s\n", sim_workers(s),
+	    (unsigned long long)(s->done / 3));
+	assert_int_equal(sim_workers(s), 1);
+	s->elsewhere = 0;
+	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0 });
+	sim_run(s, SECOND);
+	assert_in_range(sim_workers(s), 2, 3);
 	test_free(s);
 }
 
@@ -635,6 +668,7 @@ main(void)
 		cmocka_unit_test(one_blocked_worker_delays_the_next_request_by_little),
 		cmocka_unit_test(fast_servlets),
 		cmocka_unit_test(short_computations_use_the_processors_and_no_more),
+		cmocka_unit_test(taken_processors_are_left_to_others),
 		cmocka_unit_test(long_computations_are_restrained),
 		cmocka_unit_test(a_quick_request_passes_long_computations),
 		cmocka_unit_test(short_sleeps_are_not_starved),
