@@ -145,14 +145,27 @@ signals_save(struct signals_saved *s)
 	sigprocmask(SIG_SETMASK, NULL, &s->mask);
 }
 
+/* Whether runtimes signal their own threads with it, and nobody else uses it:
+ * Ruby with VTALRM, libgc (Guile) with PWR and XCPU, D's with real-time ones. */
+static bool
+signals_of_runtimes(int signal_number)
+{
+#ifdef SIGPWR
+	if (signal_number == SIGPWR)
+		return true;
+#endif
+#ifdef SIGRTMIN
+	if (signal_number >= SIGRTMIN)
+		return true;
+#endif
+	return signal_number == SIGVTALRM || signal_number == SIGXCPU;
+}
+
 void
 signals_restore(const struct signals_saved *s, bool keep_faults)
 {
 	for (int i = 1; i < NSIG; i++) {
-		if (!s->known[i] || i == SIGKILL || i == SIGSTOP)
-			continue;
-		/* Ruby's threads wake each other with it, and nobody else uses it. */
-		if (i == SIGVTALRM)
+		if (!s->known[i] || i == SIGKILL || i == SIGSTOP || signals_of_runtimes(i))
 			continue;
 		if (keep_faults &&
 		    (i == SIGSEGV || i == SIGBUS || i == SIGFPE || i == SIGURG))

@@ -49,7 +49,8 @@ struct signals_saved {
 
 void signals_save(struct signals_saved *s);
 
-/* All but VTALRM, which is Ruby's, and but SEGV, BUS, FPE and URG if keep_faults. */
+/* All but those that only a runtime's own threads send each other (VTALRM, PWR,
+ * XCPU, the real-time ones), and but SEGV, BUS, FPE and URG if keep_faults. */
 void signals_restore(const struct signals_saved *s, bool keep_faults);
 
 #endif
