@@ -211,15 +211,24 @@ ruby_flags     = $(shell $(RUBY) -rrbconfig -e 'c = RbConfig::CONFIG; \
 	$(if $(findstring fsanitize=address,$(CFLAGS)),--param=asan-stack=0)
 ruby_libs      = $(shell $(RUBY) -rrbconfig -e 'puts RbConfig::CONFIG["LIBRUBYARG_SHARED"]' 2>/dev/null)
 ruby_package   = ruby-dev
+guile_header   = libguile.h
+guile_flags    = $(shell pkg-config --cflags guile-3.0 2>/dev/null) -I$(BUILD)
+guile_libs     = $(shell pkg-config --libs guile-3.0 2>/dev/null)
+guile_package  = guile-3.0-dev
 
 MODULE_FLAGS = -std=gnu11 -D_GNU_SOURCE -I. -pthread -Wall -Wextra $(if $(WERROR),-Werror) \
 	-fvisibility=hidden -fPIC -shared $(HARDEN) $(LINK_$(SYSTEM))
 has_header = $(if $(1),printf '\043include <%s>\n' $(1) | $(CC) $(2) -E - >/dev/null 2>&1,true)
 
-# Ruby's module has a part in Ruby built in.
+# Ruby's module has a part in Ruby built in, Guile's one in Scheme, compiled.
 $(OUT)/module/ruby.so: $(BUILD)/ruby_prelude.h
 $(BUILD)/ruby_prelude.h: module/ruby/prelude.rb src/embed.sh $(BUILD)/flags
 	sh src/embed.sh $< ruby_prelude > $@
+
+$(OUT)/module/guile.so: $(BUILD)/guile_prelude.h
+$(BUILD)/guile_prelude.h: module/guile/prelude.scm src/embed.sh $(BUILD)/flags
+	$(if $(guile_libs),GUILE_AUTO_COMPILE=0 $$(pkg-config --variable=guild guile-3.0) compile -W0 -o $(@:.h=.go) $< && \
+	sh src/embed.sh $(@:.h=.go) guile_prelude) > $@
 
 # A module is one file, or one and a directory of the same name.
 .SECONDEXPANSION:

@@ -37,10 +37,11 @@ def ask(server, path):
 
 
 def check_answers(server, path, language, missing, end, true="true", false="false",
-                  none=None, stopped="stopped"):
+                  none=None, stopped="stopped", walked="0", joint="_"):
     """Asks the test servlet mounted at path + "/*" and checks every answer.
     missing, none, end: how the language shows a missing value, a missing
-    upload, and rread's end; stopped: what its visit answers to stop."""
+    upload, and rread's end; stopped, walked: what a visit answers that stops,
+    and one that does not; joint: what is between the words of a name."""
     r, body = ask(server, path)
     assert r.status == 201
     assert r.get("Content-Type") == "text/plain; charset=UTF-8"
@@ -53,6 +54,7 @@ def check_answers(server, path, language, missing, end, true="true", false="fals
     assert b"octets: \x00\x01\xfe\xff \xc3\xa4" in lines
 
     def one(key):
+        key = key.replace("_", joint)
         values = [v for k, _, v in (line.partition(b": ") for line in lines)
                   if k == key.encode()]
         assert len(values) == 1, "%s: %r" % (key, values)
@@ -72,9 +74,9 @@ def check_answers(server, path, language, missing, end, true="true", false="fals
         "get_cookie color": "red", "get_cookie missing": missing,
         "get_form field": "\xe4 & b", "get_form arg": missing, "get_form missing": missing,
         "each_arg arg": "1+1", "each_arg x": "stop", "each_arg": stopped,
-        "each_header Host": "test", "each_header User-Agent": "tester", "each_header": "0",
-        "each_cookie color": "red", "each_cookie size": "xl", "each_cookie": "0",
-        "each_form field": "\xe4 & b", "each_form": "0",
+        "each_header Host": "test", "each_header User-Agent": "tester", "each_header": walked,
+        "each_cookie color": "red", "each_cookie size": "xl", "each_cookie": walked,
+        "each_form field": "\xe4 & b", "each_form": walked,
         "headers": "7", "each_route %s/*" % path: language,
         "each_upload file": "a b.txt text/plain %d" % len(UPLOAD.encode()),
         "get_upload file": UPLOAD, "rsendfile": UPLOAD, "get_upload missing": missing if none is None else none,
@@ -84,9 +86,10 @@ def check_answers(server, path, language, missing, end, true="true", false="fals
         assert one(key) == value, key
     assert 0 < int(one("get_remote_port")) < 65536
     assert one("get_server_port") in (port, "80")
-    assert b"each_arg y: 2" not in lines          # visit has stopped before
-    twice = [line for line in lines if line.startswith(b"each_header X-Twice")]
-    assert twice == [b"each_header X-Twice: 1", b"each_header X-Twice: 2"]
+    each_arg, each_header = (("each%s%s" % (joint, what)).encode() for what in ("arg", "header"))
+    assert each_arg + b" y: 2" not in lines       # visit has stopped before
+    twice = [line for line in lines if line.startswith(each_header + b" X-Twice")]
+    assert twice == [each_header + b" X-Twice: 1", each_header + b" X-Twice: 2"]
     request = one("get_request_id")
     assert request
     server.wait_log(r"%s.*was run with arg=1%%2B1" % request)
