@@ -447,20 +447,3 @@ def test_bundler(serve, tmp_path):
     s.expect_end = True
     assert s.process.wait(20) == 1
     s.wait_log(r"two/Gemfile: the gems of .*one/Gemfile are in use already")
-
-
-def test_thirty_one_second_requests(serve, tmp_path):
-    """They sleep beside each other, each in a worker of its own."""
-    import threading
-    import time
-    (tmp_path / "a.rb").write_text("def run(s)\n  sleep 1\n  rwrite s, 'slept'\nend\n")
-    s = serve('load_module ("module.ruby", "rb")\nload_servlet ("%s/a.rb", "/x")\n' % tmp_path)
-    answers = []
-    threads = [threading.Thread(target=lambda: answers.append(s.get("/x").text)) for _ in range(30)]
-    began = time.monotonic()
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert answers == 30 * ["slept"]
-    assert time.monotonic() - began < 20 * harness.SLOW      # one after another: 30
