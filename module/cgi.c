@@ -6,6 +6,8 @@
  *	env = { "LANG", GIT_DIR = "/srv/git" }	variables: inherited, and set
  *	document_root = "/srv/www"		DOCUMENT_ROOT, and with an extra
  *						path PATH_TRANSLATED below it
+ *	authorization = true			HTTP_AUTHORIZATION: the program checks
+ *						passwords itself
  *
  * Beside PATH and these a program has the meta-variables of its request and
  * nothing else.  It is executed, never given to a shell, in the directory of
@@ -67,6 +69,15 @@ take_root(struct program *p, const struct module_option *o, char *error)
 }
 
 static int
+take_authorization(struct program *p, const char *value, char *error)
+{
+	p->authorization = strcmp(value, "true") == 0;
+	if (!p->authorization && strcmp(value, "false") != 0)
+		return refuse(error, "authorization is true or false, not", value);
+	return 0;
+}
+
+static int
 take_options(struct program *p, const struct module_option *options, size_t count, char *error)
 {
 	int failed = 0;
@@ -80,8 +91,10 @@ take_options(struct program *p, const struct module_option *options, size_t coun
 			failed = take_variable(p, o->name + 4, o->value, error);
 		else if (strcmp(o->name, "document_root") == 0)
 			failed = take_root(p, o, error);
+		else if (strcmp(o->name, "authorization") == 0)
+			failed = take_authorization(p, o->value, error);
 		else
-			failed = refuse(error, "CGI has the options env and document_root, not",
+			failed = refuse(error, "CGI has the options authorization, document_root and env, not",
 			    o->name);
 	}
 	return failed;
@@ -135,6 +148,7 @@ cgi_open(const struct module_servlet *servlet, char *error)
 		return NULL;
 	p->path = servlet->path;
 	p->root = defaults.root;
+	p->authorization = defaults.authorization;
 	p->directory = strndup(servlet->path, slash == servlet->path ? 1 :
 	    (size_t)(slash - servlet->path));
 	for (size_t i = 0; i < defaults.configured.count; i++) {

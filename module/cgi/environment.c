@@ -60,17 +60,32 @@ environment_set(struct environment *e, const char *name, const char *value)
 	return environment_put(e, join(name, "=", value, ""));
 }
 
+struct fields {
+	struct environment *e;
+	bool authorization;
+};
+
+/* 4.1.18: credentials are the server's, unless it is told that they are the program's. */
+static bool
+is_credential(const char *field)
+{
+	return strcasecmp(field, "Authorization") == 0 ||
+	    strcasecmp(field, "Proxy-Authorization") == 0;
+}
+
 /* A header field as HTTP_NAME; a repeated one is joined to what is there. */
 static int
 visit_field(void *context, const char *field, const char *value)
 {
-	struct environment *e = context;
+	const struct fields *f = context;
+	struct environment *e = f->e;
 	char name[256] = "HTTP_";
 	size_t length = strlen(field);
 	char **old;
 
 	/* A longer name, or one with other characters, no program looks for. */
-	if (variables_hide(field) || length >= sizeof(name) - 5 ||
+	if (variables_hide(field) || (is_credential(field) && !f->authorization) ||
+	    length >= sizeof(name) - 5 ||
 	    field[strspn(field, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	    "abcdefghijklmnopqrstuvwxyz")] != '\0')
 		return 0;
@@ -138,6 +153,7 @@ set_paths(struct environment *e, servlet *s, const struct program *p)
 int
 environment_build(struct environment *e, servlet *s, const struct program *p)
 {
+	struct fields fields = { e, p->authorization };
 	int failed = 0;
 
 	for (size_t i = 0; i < VARIABLES_COUNT; i++) {
@@ -157,7 +173,7 @@ environment_build(struct environment *e, servlet *s, const struct program *p)
 		failed |= environment_set(e, "HTTPS", "on");
 	failed |= set_body(e, s);
 	failed |= set_paths(e, s, p);
-	failed |= each_header(s, visit_field, e);
+	failed |= each_header(s, visit_field, &fields);
 	for (size_t i = 0; i < p->configured.count; i++)
 		failed |= environment_put(e, strdup(p->configured.at[i]));
 	return failed == 0 ? 0 : -1;

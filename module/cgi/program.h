@@ -26,6 +26,7 @@ struct program {
 	const char *path;	/* of the file, absolute */
 	char *directory;	/* that it is in */
 	const char *root;	/* document_root, or NULL */
+	bool authorization;	/* whether it sees credentials */
 	struct environment configured;	/* PATH, and what the configuration names */
 };
 

@@ -171,6 +171,22 @@ def test_variables(both, target):
 
 
 @needs_apache
+@pytest.mark.parametrize("host", ["name.example:8080", "[::1]", "[2001:db8::7]:81", "192.0.2.7:80"])
+def test_hosts(both, host):
+    ours, theirs = map(variables, both.ask(both.mount + "/env", headers=[("Host", host)]))
+    for name in ("SERVER_NAME", "SERVER_PORT", "HTTP_HOST", "REMOTE_ADDR"):
+        assert ours[name] == theirs[name], name
+
+
+@needs_apache
+def test_credentials_are_the_servers(both):
+    headers = [("Authorization", "Basic eDp5"), ("Proxy-Authorization", "Basic eDp5")]
+    ours, theirs = map(variables, both.ask(both.mount + "/env", headers=headers))
+    for name in ("HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", "AUTH_TYPE", "REMOTE_USER"):
+        assert (name in ours) == (name in theirs), name
+
+
+@needs_apache
 @pytest.mark.parametrize("path", ["/a/b", "/a%2Fb", "/%E2%82%AC%20x", "/a/b/../c", "/"])
 def test_paths(both, path):
     assert "PATH_INFO" in both.same(both.mount + path).text
@@ -300,13 +316,13 @@ def test_environment_is_what_was_named(start, public, tmp_path):
     s = Server(tmp_path, """
         load_module { "module.cgi", "cgi", document_root = "/srv/www",
             env = { "INHERITED", "MISSING", COLOR = "red", HTTP_X_SET = "ours" } }
-        load_servlet { "%s/app.cgi", "/a/*", env = { COLOR = "blue", NUMBER = 7 } }
+        load_servlet { "%s/app.cgi", "/a/*", env = { COLOR = "blue", NUMBER = 7 }, authorization = true }
         """ % public, env=env).start()
     try:
         with s.connect() as c:
-            found = variables(c.request("/a/env", headers=[("X-Set", "theirs")]))
+            found = variables(c.request("/a/env", headers=[("X-Set", "theirs"), ("Authorization", "Basic eDp5")]))
         assert found["INHERITED"] == "2" and found["COLOR"] == "blue" and found["NUMBER"] == "7"
-        assert found["HTTP_X_SET"] == "ours"
+        assert found["HTTP_X_SET"] == "ours" and found["HTTP_AUTHORIZATION"] == "Basic eDp5"
         assert found["DOCUMENT_ROOT"] == "/srv/www" and found["PATH_TRANSLATED"] == "/srv/www/env"
         assert not {"SECRET", "MISSING", "HOME", "LC_ALL"} & set(found)
         assert found["PATH"] == os.environ["PATH"]
@@ -418,7 +434,8 @@ def test_many_at_once(app):
 
 
 @pytest.mark.parametrize("text, mistake", [
-    ('load_module { "module.cgi", "cgi", color = "red" }', "options env and document_root, not \"color\""),
+    ('load_module { "module.cgi", "cgi", color = "red" }', "options authorization, document_root and env, not \"color\""),
+    ('load_module { "module.cgi", "cgi", authorization = 1 }', 'authorization is true or false, not "1"'),
     ('load_module { "module.cgi", "cgi", env = { ["A=B"] = "x" } }', 'no name of a variable: "A=B"'),
     ('load_module ("module.cgi", "cgi")\nload_servlet ("{dir}/plain.cgi", "/x")', "not executable"),
     ('load_module { "module.cgi", "cgi", env = { X = {} } }', "env.X is a table"),
