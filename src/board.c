@@ -143,6 +143,16 @@ board_ran(struct slot *s)
 }
 
 void
+board_full(struct board *b, struct slot *s)
+{
+	if (atomic_load_explicit(&s->state, memory_order_relaxed) == SLOT_FULL)
+		return;
+	board_uncount(b, atomic_exchange(&s->state, SLOT_FULL));
+	if (atomic_load(&b->idle) == 0)
+		board_wake(b);
+}
+
+void
 board_leaving(struct board *b, struct slot *s)
 {
 	board_uncount(b, atomic_exchange(&s->state, SLOT_LEAVING));

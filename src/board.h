@@ -20,6 +20,7 @@ enum slot_state {
 	SLOT_STARTING,	/* forked, not in its loop yet: counts as available */
 	SLOT_IDLE,	/* in its loop, running no servlet */
 	SLOT_RUNNING,	/* busy with a batch of requests, in a servlet since since_ns */
+	SLOT_FULL,	/* in its loop, but short of descriptors: takes nothing new for now */
 	SLOT_LEAVING	/* told to leave; takes nothing new */
 };
 
@@ -78,6 +79,9 @@ void board_running(struct board *b, struct slot *s, uint64_t now_ns);
 
 /* Out of it, perhaps into the next: remains RUNNING until board_idle(). */
 void board_ran(struct slot *s);
+
+/* -> FULL.  Wakes the zygote if nobody else is idle. */
+void board_full(struct board *b, struct slot *s);
 
 /* -> LEAVING. */
 void board_leaving(struct board *b, struct slot *s);

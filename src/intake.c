@@ -19,12 +19,22 @@
 #define COMPLAINT_MS 10000	/* how often that is said */
 #define DESCRIPTORS_KEPT 64	/* for servlets, spool files, logs */
 
+uint32_t
+intake_connections_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= UINT32_MAX)
+		return UINT32_MAX;
+	return (uint32_t)(limit.rlim_cur > 2 * DESCRIPTORS_KEPT ?
+	    limit.rlim_cur - DESCRIPTORS_KEPT : limit.rlim_cur / 2);
+}
+
 int
 intake_init(struct worker *w)
 {
 	const struct listeners *l = w->setup->listeners;
 	struct intake *in = &w->intake;
-	struct rlimit limit;
 	size_t i;
 
 	in->run = SOURCE_RUN;
@@ -38,11 +48,7 @@ intake_init(struct worker *w)
 		in->listeners[i].fd = l->at[i].fd;
 		in->listeners[i].proxy_protocol = l->at[i].listen->proxy_protocol;
 	}
-	in->connections_max = UINT32_MAX;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-		in->connections_max = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ?
-		    (uint32_t)limit.rlim_cur - DESCRIPTORS_KEPT :
-		    (uint32_t)limit.rlim_cur / 2;
+	in->connections_max = intake_connections_max();
 	intake_update(w, false);
 	return 0;
 }

@@ -33,6 +33,9 @@ struct intake {
 	uint64_t complained_ms;		/* when that was last said, 0: never */
 };
 
+/* How many connections a process may have, as its descriptors allow. */
+uint32_t intake_connections_max(void);
+
 /* 0, or -1 and errno. */
 int intake_init(struct worker *w);
 

@@ -52,7 +52,7 @@ static unsigned
 spawn_wanted(const struct spawn_state *state, const struct spawn_view *v,
     const struct spawn_limits *l)
 {
-	uint64_t waited = v->oldest_wait_ns;
+	uint64_t waited = v->handed_over ? v->oldest_wait_ns : 0;
 	unsigned batch;
 
 	if (v->workers == 0)

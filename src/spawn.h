@@ -22,14 +22,18 @@ struct spawn_view {
 	unsigned workers;	/* alive, leaving ones not counted */
 	unsigned leaving;
 	unsigned idle;		/* in their loop */
+	unsigned full;		/* in their loop, and can take nothing */
 	unsigned starting;
 	unsigned available;	/* starting or idle, or running for less than patience */
 	unsigned on_processor;	/* in a servlet and not asleep in the kernel */
 	uint64_t youngest_run_ns;	/* time since a servlet was last entered, of those
 					 * running; UINT64_MAX: none runs */
-	bool waiting;		/* a listener or the run socket is readable */
+	bool waiting;		/* a listener or the run socket is readable, or the keep
+				 * socket where nobody could take anything from it */
 	bool spare;		/* some processor has nothing to do */
-	uint64_t oldest_wait_ns;	/* age of the oldest handed-over connection, 0: unknown or none */
+	bool handed_over;	/* the run socket is */
+	uint64_t oldest_wait_ns;	/* age of the oldest connection in it, 0: unknown; what it
+					 * says after the last one has been taken is stale */
 };
 
 /* Kept by the zygote between decisions; all zero at first. */

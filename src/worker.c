@@ -239,10 +239,12 @@ worker_batch(struct worker *w, const struct poller_event *events, int n)
 	intake_update(w, false);
 	if (w->leaving == WORKER_LEAVES)
 		siblings_keep_all(w);
-	if (w->leaving == WORKER_STAYS)
+	if (w->leaving != WORKER_STAYS)
+		board_leaving(w->setup->board, w->setup->slot);
+	else if (w->intake.listening)
 		board_idle(w->setup->board, w->setup->slot);
 	else
-		board_leaving(w->setup->board, w->setup->slot);
+		board_full(w->setup->board, w->setup->slot);
 }
 
 /* Whether there is nothing left to do.  A worker that stops answers first what

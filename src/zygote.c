@@ -113,6 +113,7 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 	/* Before there is a worker that could have changed them. */
 	z->slot_count = z->board->slot_count;
 	z->wake_fd = z->board->wake_read_fd;
+	z->connections_max = intake_connections_max();
 	z->limits = (struct spawn_limits){
 		.min = c->workers.min, .max = c->workers.max,
 		.processors = processor_count(),
@@ -126,7 +127,7 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 			z->shortest_timeout_ms = timeout;
 	}
 	z->workers = calloc(z->slot_count, sizeof(z->workers[0]));
-	z->fds = calloc(setup->listeners->count + 4, sizeof(z->fds[0]));
+	z->fds = calloc(setup->listeners->count + 5, sizeof(z->fds[0]));
 	if (z->workers == NULL || z->fds == NULL) {
 		zygote_problem((void *)(uintptr_t)setup, "out of memory");
 		return -1;
@@ -162,7 +163,6 @@ earlier(uint64_t a, uint64_t b)
 static void
 zygote_wait(struct zygote *z)
 {
-	const struct listeners *l = z->setup->listeners;
 	uint64_t now = clock_ns(), next = z->tick_ns, wait;
 	struct timespec t;
 	nfds_t n = 0;
@@ -178,12 +178,8 @@ zygote_wait(struct zygote *z)
 	z->fds[n++] = (struct pollfd){ .fd = signals_fd(), .events = POLLIN };
 	z->fds[n++] = (struct pollfd){ .fd = z->setup->control_fd, .events = POLLIN };
 	z->fds[n++] = (struct pollfd){ .fd = z->wake_fd, .events = POLLIN };
-	if (z->watch && z->state == ZYGOTE_SERVES) {
-		for (size_t i = 0; i < l->count; i++)
-			z->fds[n++] = (struct pollfd){ .fd = l->at[i].fd, .events = POLLIN };
-		z->fds[n++] = (struct pollfd){ .fd = z->setup->handover->run[1],
-		    .events = POLLIN };
-	}
+	if (z->watch && z->state == ZYGOTE_SERVES)
+		n += zygote_watched(z, z->fds + n);
 	ppoll(z->fds, n, next != 0 ? &t : NULL, NULL);
 }
 

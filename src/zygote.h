@@ -76,7 +76,8 @@ struct zygote {
 	uint64_t deaf_ns;		/* stop listening */
 	uint64_t fork_after_ns;		/* backing off */
 
-	bool watch;			/* wait for listeners and the run socket too */
+	bool watch;			/* wait for what waits for a worker too */
+	bool shut;			/* no worker that stays could take a connection */
 	unsigned start_failures;	/* in a row */
 	unsigned fork_failures;
 	struct spawn_limits limits;
@@ -88,6 +89,7 @@ struct zygote {
 	int drift;			/* of board->idle at the last tick */
 	unsigned ticks_due;		/* ticks wanted though nothing else asks for them */
 	uint32_t shortest_timeout_ms;	/* of any servlet, 0: none */
+	uint32_t connections_max;	/* of a worker */
 	struct pollfd *fds;
 	int wake_fd;
 };
@@ -116,6 +118,10 @@ void zygote_enforce_timeouts(struct zygote *z, uint64_t now_ns);
 void zygote_kill_all(struct zygote *z);
 
 /* ------------------------------------------------------- zygote_spawn.c */
+
+/* Where something that waits for a worker shows; the last of them is the run
+ * socket.  fds: room for the listeners and two.  Returns their number. */
+nfds_t zygote_watched(const struct zygote *z, struct pollfd *fds);
 
 /* Decides how many workers to fork and forks them; sets look_ns and watch. */
 void zygote_spawn(struct zygote *z);

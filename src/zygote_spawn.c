@@ -37,7 +37,7 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 
 		if (w->pid == 0)
 			continue;
-		if (!w->ready && (state == SLOT_IDLE || state == SLOT_RUNNING)) {
+		if (!w->ready && state != SLOT_FREE && state != SLOT_STARTING) {
 			w->ready = true;
 			z->start_failures = 0;
 		}
@@ -49,6 +49,8 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 		if (state == SLOT_IDLE) {
 			v->idle++;
 			v->available++;
+		} else if (state == SLOT_FULL) {
+			v->full++;
 		} else if (state == SLOT_STARTING && now - w->started_ns < START_NS) {
 			v->starting++;
 			v->available++;
@@ -62,20 +64,36 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 		}
 	}
 	atomic_store(&z->board->workers, v->workers);
+	z->shut = v->workers == v->full;
 }
 
-/* Whether a listener or the run socket is readable now. */
-static bool
-spawn_waiting(struct zygote *z)
+nfds_t
+zygote_watched(const struct zygote *z, struct pollfd *fds)
 {
 	const struct listeners *l = z->setup->listeners;
-	struct pollfd *fds = z->fds;
+	const struct handover_sockets *h = z->setup->handover;
 	nfds_t n = 0;
 
 	for (size_t i = 0; i < l->count; i++)
 		fds[n++] = (struct pollfd){ .fd = l->at[i].fd, .events = POLLIN };
-	fds[n++] = (struct pollfd){ .fd = z->setup->handover->run[1], .events = POLLIN };
-	return poll(fds, n, 0) > 0;
+	if (z->shut)
+		fds[n++] = (struct pollfd){ .fd = h->keep[1], .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = h->run[1], .events = POLLIN };
+	return n;
+}
+
+/* Whether something waits for a worker now; in *handed_over, which may be
+ * NULL, whether in the run socket. */
+static bool
+spawn_waiting(struct zygote *z, bool *handed_over)
+{
+	nfds_t n = zygote_watched(z, z->fds);
+
+	if (poll(z->fds, n, 0) <= 0)
+		return false;
+	if (handed_over != NULL)
+		*handed_over = z->fds[n - 1].revents != 0;
+	return true;
 }
 
 /* Counts workers in a servlet that run or wait for a processor, up to `most`.
@@ -112,7 +130,7 @@ spawn_view(struct zygote *z, struct spawn_view *v)
 	unsigned processors = z->limits.processors;
 
 	spawn_look(z, v);
-	v->waiting = spawn_waiting(z);
+	v->waiting = spawn_waiting(z, &v->handed_over);
 	if (!v->waiting)
 		return;
 	sent = atomic_load(&z->board->handed_over_ns);
@@ -132,7 +150,7 @@ spawn_fork(struct zygote *z, unsigned count, bool needed)
 {
 	for (unsigned i = 0; i < count; i++) {
 		/* Those that were forked first may have taken it all. */
-		if (!needed && i > 0 && !spawn_waiting(z))
+		if (!needed && i > 0 && !spawn_waiting(z, NULL))
 			return;
 		if (zygote_fork_worker(z) == -1) {
 			if (z->fork_failures++ % 40 == 0)
@@ -259,12 +277,26 @@ tick_replace(struct zygote *z, const struct spawn_view *v)
 	}
 }
 
+/* How many workers the connections need that are there, idle ones too: with
+ * the others gone, those that stay must have descriptors for all. */
+static unsigned
+tick_needed(const struct zygote *z, unsigned workers)
+{
+	uint64_t connections = 0, each = z->connections_max / 4 * 3 + 1;
+
+	for (size_t i = 0; i < z->slot_top; i++)
+		if (z->workers[i].pid != 0)
+			connections += atomic_load(&z->board->slots[i].connections);
+	connections = (connections + each - 1) / each;
+	return connections < workers ? (unsigned)connections : workers;
+}
+
 /* A part of the peak has passed. */
 static void
 tick_close(struct zygote *z, const struct spawn_view *v)
 {
 	unsigned busy = atomic_load(&z->board->busy);
-	unsigned peak = atomic_exchange(&z->board->peak, busy);
+	unsigned peak = atomic_exchange(&z->board->peak, busy), needed;
 
 	tick_mend(z, v->idle);
 	if (peak > v->workers + v->leaving)
@@ -276,6 +308,9 @@ tick_close(struct zygote *z, const struct spawn_view *v)
 	if (z->high > peak)
 		peak = z->high;
 	z->high = 0;
+	needed = tick_needed(z, v->workers);
+	if (needed > peak)
+		peak = needed;
 	spawn_peak_add(&z->peak, peak);
 	tick_let_go(z, spawn_surplus(&z->peak, v->workers, &z->limits));
 }

@@ -94,3 +94,26 @@ def test_a_low_limit_from_the_start(serve):
         for c in clients:
             c.close()
     assert "accept:" not in s.log()
+
+
+def test_more_processes_have_more_descriptors(serve):
+    """Idle connections fill one worker after the other; none stays away from the next
+    client, and none leaves while they need its descriptors."""
+    s = serve(ALL + "workers { min = 1, max = 8, idle_timeout = 0.5 }\n")
+    resource.prlimit(s.pid, resource.RLIMIT_NOFILE, (96, 96))
+    s.reload()
+    clients = []
+    for i in range(150):
+        c = s.connect()
+        assert c.request("/hello").status == 200
+        clients.append(c)
+    assert len(s.workers()) >= 4    # 48 connections each
+    most, start = len(s.workers()), time.monotonic()
+    while time.monotonic() - start < 1.5:
+        assert clients[0].request("/hello").status == 200
+        time.sleep(0.05)
+    assert 4 <= len(s.workers()) <= most
+    for c in clients:
+        assert c.request("/hello").status == 200
+        c.close()
+    until(lambda: len(s.workers()) == 1, 20 * SLOW)

@@ -92,6 +92,24 @@ def test_kept_alive_connections_survive_their_worker(serve):
     assert len(pids) >= 20
 
 
+@pytest.mark.parametrize("end", ["leaves", "crashes"])
+def test_a_kept_alive_connection_has_a_worker(serve, end):
+    """Without a minimum, too: the last worker stays for it, or another comes."""
+    s = serve(ALL + "workers { min = 0, idle_timeout = 0.3 }\n")
+    with s.connect() as a, s.connect() as b:
+        assert a.request("/hello").status == 200
+        old, = s.workers()
+        assert b.request("/hello").status == 200
+        if end == "leaves":
+            time.sleep(1)   # it does not
+            assert s.workers() == [old]
+        else:
+            assert b.request("/crash?how=segv").status == 500
+            until(lambda: old not in s.workers(), 10 * SLOW)
+        assert a.request("/hello").status == 200
+    until(lambda: not s.workers(), 10 * SLOW)
+
+
 def test_max_requests(serve):
     """A worker is replaced after so many requests; nobody notices."""
     s = serve(ALL + "workers { max_requests = 50 }\n")

@@ -68,6 +68,31 @@ counts_follow_states(void **unused)
 	board_free(b);
 }
 
+/* One that can take nothing is not idle, and the last such one calls for others. */
+static void
+a_full_worker_is_not_idle(void **unused)
+{
+	struct board *b = board_new(2);
+	struct slot *s = &b->slots[0], *t = &b->slots[1];
+
+	(void)unused;
+	board_idle(b, s);
+	board_idle(b, t);
+	board_full(b, s);
+	assert_int_equal(b->idle, 1);
+	assert_int_equal(octets_waiting(b), 0);
+	board_full(b, t);
+	assert_int_equal(b->idle, 0);
+	assert_int_equal(octets_waiting(b), 1);
+	board_full(b, t);
+	assert_int_equal(octets_waiting(b), 0);
+	board_idle(b, t);
+	assert_int_equal(b->idle, 1);
+	board_running(b, s, 1);
+	assert_int_equal(b->busy, 1);
+	board_free(b);
+}
+
 static void
 a_slot_is_taken_clean(void **unused)
 {
@@ -185,6 +210,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_follow_states),
+		cmocka_unit_test(a_full_worker_is_not_idle),
 		cmocka_unit_test(a_slot_is_taken_clean),
 		cmocka_unit_test(one_wake_is_one_octet),
 		cmocka_unit_test(a_full_pipe_blocks_nobody),

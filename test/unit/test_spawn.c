@@ -650,12 +650,27 @@ more_workers_than_the_maximum_do_no_harm(void **unused)
 	struct spawn_state state = { 0 };
 	struct spawn_limits limits = { .min = 5, .max = 4, .processors = 2, .patience_ns = 0 };
 	struct spawn_view v = { .now_ns = SECOND, .workers = 9, .leaving = UINT32_MAX / 4,
-	    .waiting = true, .oldest_wait_ns = UINT64_MAX };
+	    .waiting = true, .handed_over = true, .oldest_wait_ns = UINT64_MAX };
 	struct spawn_peak peak = { { UINT32_MAX, 0, 3 }, 2 };
 
 	(void)unused;
 	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
 	assert_int_equal(spawn_surplus(&peak, 9, &limits), 0);
+}
+
+/* What the board says of handed-over connections outlives the last of them. */
+static void
+a_stale_wait_forks_nobody(void **unused)
+{
+	struct spawn_limits limits = { .min = 1, .max = 9, .processors = 2, .patience_ns = MS };
+	struct spawn_state state = { 0 };
+	struct spawn_view v = { .now_ns = SECOND, .workers = 2, .available = 1,
+	    .waiting = true, .oldest_wait_ns = SECOND };
+
+	(void)unused;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	v.handed_over = true;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 1);
 }
 
 int
@@ -679,6 +694,7 @@ main(void)
 		cmocka_unit_test(a_few_sleeps_beside_fast_ones),
 		cmocka_unit_test(leaving_workers_count_against_the_maximum),
 		cmocka_unit_test(more_workers_than_the_maximum_do_no_harm),
+		cmocka_unit_test(a_stale_wait_forks_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
