@@ -119,6 +119,7 @@ open_libraries(lua_State *L, struct program *p)
 	lua_call(L, 2, 0);
 	lua_settop(L, 0);
 	set_package_path(L, p->path);
+	files_open(L, p);
 	api_open(L, p);
 }
 
@@ -313,4 +314,5 @@ MODSERVER_API const struct module modserver_module = {
 	.init = module_init,
 	.run = module_run,
 	.close = module_close,
+	.each_file = files_visit,
 };

@@ -232,6 +232,37 @@ module_close(void *program)
 		runtime_end();
 }
 
+struct visiting {
+	void (*visit)(void *context, const char *path);
+	void *context;
+};
+
+static VALUE
+visit_files(VALUE argument)
+{
+	struct visiting *v = (struct visiting *)argument;
+	VALUE files = prelude_call("files", 0);
+
+	for (long i = 0; i < RARRAY_LEN(files); i++) {
+		VALUE path = rb_ary_entry(files, i);
+
+		v->visit(v->context, StringValueCStr(path));
+	}
+	RB_GC_GUARD(files);
+	return Qnil;
+}
+
+static void
+module_each_file(void (*visit)(void *context, const char *path), void *context)
+{
+	struct visiting v = { visit, context };
+	int failed = 0;
+
+	rb_protect(visit_files, (VALUE)&v, &failed);
+	if (failed)
+		error_log(NULL);
+}
+
 MODSERVER_API const struct module modserver_module = {
 	.abi = MODULE_ABI,
 	.name = "ruby",
@@ -244,4 +275,5 @@ MODSERVER_API const struct module modserver_module = {
 	.before_fork = runtime_before_fork,
 	.fork = runtime_fork,
 	.idle = runtime_idle,
+	.each_file = module_each_file,
 };

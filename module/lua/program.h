@@ -2,7 +2,8 @@
  * program.h - the parts of the Lua module as they see each other.
  *
  * lua.c loads servlets and runs them, lua/api.c and lua/each.c are what a
- * servlet calls, lua/wsapi.c makes the same argument a WSAPI environment.
+ * servlet calls, lua/wsapi.c makes the same argument a WSAPI environment,
+ * lua/files.c knows what was required.
  *
  * A servlet's argument `self` is a userdata that is made anew for each
  * request; one that was kept from an earlier request is refused.  So a
@@ -85,5 +86,11 @@ int wsapi_is_response(lua_State *L);
 
 /* Sends them.  Raises what the iterator raises. */
 void wsapi_respond(lua_State *L, servlet *s);
+
+/* Notes from now on what is required from the servlet's directory. */
+void files_open(lua_State *L, struct program *p);
+
+/* Visits the files that were noted, of all servlets. */
+void files_visit(void (*visit)(void *context, const char *path), void *context);
 
 #endif

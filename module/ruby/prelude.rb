@@ -173,6 +173,7 @@ module Modserver
   class << self
     def start(gemfile)
       $0 = "modserver"
+      @directories, @failed = [], []
       $stdout.sync = true
       ENV["RACK_ENV"] ||= "production"
       # Whatever the locale, text is UTF-8.
@@ -233,6 +234,15 @@ module Modserver
       end
     end
 
+    # The files that were required from the servlets' own directories, and those
+    # where a load has failed.
+    def files
+      gems = Gem.path.map { |path| "#{path}/" }
+      [*$LOADED_FEATURES, *@failed].uniq.select do |file|
+        file.start_with?(*@directories) && !file.start_with?(*gems)
+      end
+    end
+
     def stream(servlet, body)
       body.call(Stream.new(servlet))
     rescue Errno::EPIPE
@@ -253,11 +263,16 @@ module Modserver
     # applications expect while they are loaded, and with its gems.
     def beside(path)
       directory = File.dirname(path)
+      @directories |= ["#{directory}/", "#{File.realpath(directory)}/"]
       gemfile = File.join(directory, "Gemfile")
       Dir.chdir(directory) do
         use_gemfile(gemfile) if File.file?(gemfile)
         yield
       end
+    rescue Exception => e
+      # Of a syntax error the file is in the message only.
+      @failed.concat([e.message, *e.backtrace].filter_map { |line| line.scrub[/\A(.+?):\d+/, 1] })
+      raise
     end
 
     def use_gemfile(path)

@@ -11,7 +11,7 @@ UPLOAD = "octets \xe4 of the file"
 
 
 def need_module(name):
-    """Skips the test file where the module was not built."""
+    """Skips the test, or the test file, where the module was not built."""
     path = os.path.join(os.path.dirname(harness.BINARY), "module", name + ".so")
     if not os.path.exists(path):
         pytest.skip("module/%s.so was not built" % name, allow_module_level=True)

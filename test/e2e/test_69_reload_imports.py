@@ -1,11 +1,9 @@
-"""reload "on" sees the modules that a Python application imports from its directory."""
+"""reload "on" sees what a script imports or requires from its directory."""
 
 import pytest
 
 import vocabulary
 from client import until
-
-vocabulary.need_module("python")
 
 APP = """
 import helper, package.part
@@ -18,6 +16,7 @@ def app(environ, start_response):
 @pytest.fixture(params=['"app.py"', '"app:app"'])
 def application(request, serve, tmp_path):
     """A server whose configuration lies beside the application."""
+    vocabulary.need_module("python")
     here = tmp_path / "application"
     (here / "package").mkdir(parents=True)
     (here / "package/__init__.py").write_text("")
@@ -60,3 +59,40 @@ def test_a_mistake_and_its_mending(application):
     s.wait_log("name 'nonesuch' is not defined")
     replace(here / "fresh.py", "name = 'mended'\n")
     until(lambda: s.get("/x").text == "mended part", 12)
+
+
+# --------------------------------------------------------------- Lua and Ruby
+
+# Of each: the module, its servlet, the file required, that with a mistake, what is said of it.
+SCRIPTS = {
+    "lua": ("lua", "app.lua", """
+        local helper = require "helper"
+        return { run = function(self) self:rwrite(helper.name) end }""",
+            "helper.lua", "return { name = '%s' }", "return {", "unexpected symbol|'}' expected"),
+    "ruby": ("ruby", "app.rb", "require_relative 'helper'\ndef run(s) = rwrite(s, Helper::NAME)\n",
+             "helper.rb", "module Helper\n  NAME = '%s'\nend\n", "module Helper\n  NAME = \n", "syntax error"),
+    "rack": ("ruby", "app.ru", "$LOAD_PATH.unshift(__dir__)\nrequire 'lib/helper'\n"
+             "run ->(_) { [200, {}, [Helper::NAME]] }\n",
+             "lib/helper.rb", "module Helper\n  NAME = '%s'\nend\n", "raise 'while loading'\n", "while loading"),
+}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+def test_required_files(serve, tmp_path, kind):
+    module, file, text, helper, right, wrong, mistake = SCRIPTS[kind]
+    vocabulary.need_module(module)
+    here = tmp_path / "application"
+    (here / "lib").mkdir(parents=True)
+    (here / helper).write_text(right % "one")
+    (here / file).write_text(text)
+    s = serve('reload "on"\nload_module ("module.%s", "%s")\nload_servlet ("%s/%s", "/x")\n'
+              % (module, file.rpartition(".")[2], here, file), env={"LEAKS": "0"})
+    assert s.get("/x").text == "one"
+    replace(here / helper, right % "the second")
+    until(lambda: s.get("/x").text == "the second", 30)
+    replace(here / helper, wrong)
+    s.wait_log(mistake)
+    s.wait_log("reload failed")
+    assert s.get("/x").text == "the second"
+    replace(here / helper, right % "mended")
+    until(lambda: s.get("/x").text == "mended", 30)
