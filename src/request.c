@@ -114,7 +114,7 @@ request_take_body(void *context, const char *data, size_t length)
 		return -1;
 	}
 	if (spool_write_buffered(&r->body, data, length) == -1) {
-		r->parser.status = errno == ENOSPC ? 507 : 500;
+		r->parser.status = errno == ENOMEM ? 500 : 507;
 		r->parser.reason = "the body could not be stored";
 		return -1;
 	}

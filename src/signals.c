@@ -98,7 +98,8 @@ signals_taken(int signal_number)
 	return noted;
 }
 
-static const int signals_harmless[] = { SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1 };
+/* PIPE and XFSZ are errors of a write, which says so itself. */
+static const int signals_harmless[] = { SIGPIPE, SIGXFSZ, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1 };
 
 #define HARMLESS_COUNT (sizeof(signals_harmless) / sizeof(signals_harmless[0]))
 

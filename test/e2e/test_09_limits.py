@@ -1,5 +1,7 @@
 """Beyond limits.body 413, limits.head 431 or 414, limits.headers 431; the connection stays well-framed or is closed."""
 
+import resource
+
 import pytest
 
 from client import chunked, head
@@ -178,3 +180,21 @@ def test_unknown_transfer_coding(server):
         c.send(head("/echo", "POST", [("Transfer-Encoding", "gzip, chunked")]) + b"0\r\n\r\n")
         assert c.read().status in (400, 501)
         c.assert_end()
+
+
+def test_no_room_for_a_body(serve):
+    """A full disk, or as here a limit of file sizes, costs that request and nothing else."""
+    s = serve(ALL)
+    for p in s.processes():
+        resource.prlimit(p.pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    before = s.workers()
+    with s.connect() as c:
+        body = b"x" * (2 << 20)
+        try:
+            c.request("/echo", "POST", body=body, read=False)
+        except ConnectionError:
+            pass
+        assert c.read().status == 507
+    assert s.get("/echo", method="POST", body=b"x" * 500000).body == b"x" * 500000
+    assert set(before) <= set(s.workers()), s.log()
+    s.wait_log("refused with 507: the body could not be stored")
