@@ -66,7 +66,7 @@ FUZZERS  = $(patsubst %.c,$(BUILD)/%.fuzz,$(wildcard test/fuzz/fuzz_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help server modules examples run bench bench-quick test $(VARIANTS:%=test-%) \
-	programs soak check $(VARIANTS) fuzz http-table install uninstall clean FORCE
+	programs soak check $(VARIANTS) fuzz http-table coverage install uninstall clean FORCE
 
 all: server modules examples
 server: $(OUT)/modserver
@@ -83,6 +83,7 @@ help:
 	@echo 'make soak       each language for REQUESTS=$(REQUESTS) requests'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make http-table how other servers read the cases of test/http: test/http/RESULTS.md'
+	@echo 'make coverage   lines of the code that reads requests which the tests reach'
 	@echo 'make bench-quick bench   compare with other servers: 5 minutes, 25 minutes'
 	@echo 'make install uninstall  under DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make clean'
@@ -144,6 +145,11 @@ fuzzers: $(FUZZERS)
 http-table:
 	$(MAKE) server modules programs
 	$(PYTHON) test/http/compare
+
+coverage:
+	$(MAKE) BUILD=build/coverage HARDEN= CFLAGS='-O0 -g --coverage -fprofile-update=atomic' \
+	    server modules programs
+	PYTHON=$(PYTHON) test/coverage build/coverage
 
 # -------------------------------------------------------------- benchmark
 bench bench-quick:
