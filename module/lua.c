@@ -19,12 +19,15 @@
 static int
 traceback(lua_State *L)
 {
-	const char *message = luaL_tolstring(L, 1, NULL);
 	lua_Debug caller;
 
+	luaL_tolstring(L, 1, NULL);
 	/* With nothing but the module itself on the stack there is no where. */
-	if (lua_getstack(L, 2, &caller))
-		luaL_traceback(L, L, message, 1);
+	if (lua_getstack(L, 2, &caller)) {
+		lua_pushliteral(L, "\n");
+		luaL_traceback(L, L, NULL, 1);
+		lua_concat(L, 3);
+	}
 	return 1;
 }
 
@@ -38,17 +41,14 @@ error_message(lua_State *L)
 }
 
 void
-program_log(const struct program *p, const char *text)
+program_log(const struct program *p, lua_State *L)
 {
 	size_t length;
+	const char *text = lua_tolstring(L, -1, &length);
 
-	for (; *text != '\0'; text += length + (text[length] == '\n')) {
-		length = strcspn(text, "\n");
-		if (p->current != NULL)
-			rlog(p->current, "%.*s", (int)length, text);
-		else
-			fprintf(stderr, "%s: %.*s\n", p->path, (int)length, text);
-	}
+	if (text == NULL)
+		text = error_message(L), length = strlen(text);
+	module_log(p->current, text, length);
 }
 
 /* print goes to the error log: there is no terminal to print on. */
@@ -67,7 +67,7 @@ print(lua_State *L)
 			luaL_addchar(&line, '\t');
 	}
 	luaL_pushresult(&line);
-	program_log(p, lua_tostring(L, -1));
+	program_log(p, L);
 	return 0;
 }
 
@@ -266,7 +266,7 @@ call(struct program *p, servlet *s, int function)
 	lua_pushinteger(L, function);
 	failed = lua_pcall(L, 2, 0, 1) != LUA_OK;
 	if (failed)
-		program_log(p, error_message(L));
+		program_log(p, L);
 	lua_settop(L, 0);
 	p->current = NULL;
 	return failed ? -1 : 0;
@@ -298,7 +298,7 @@ module_close(void *program)
 		lua_pushcfunction(L, traceback);
 		lua_rawgeti(L, LUA_REGISTRYINDEX, p->cleanup);
 		if (lua_pcall(L, 0, 0, 1) != LUA_OK)
-			program_log(p, error_message(L));
+			program_log(p, L);
 	}
 	/* Finalizers run, open files are written out. */
 	lua_close(L);

@@ -126,6 +126,10 @@ struct module {
  * body (RFC 3875, 6.2.2).  0, or -1 after a line in the log: too late. */
 MODSERVER_API int module_redirect(servlet *s, const char *target);
 
+/* Writes a text of any number of lines to the error log: with the request's id,
+ * as rlog() does, or without if s is NULL.  NUL shows as \x00. */
+MODSERVER_API void module_log(servlet *s, const char *text, size_t length);
+
 /* The one symbol a module exports. */
 extern MODSERVER_API const struct module modserver_module;
 

@@ -56,7 +56,7 @@ report(VALUE module, VALUE text)
 {
 	(void)module;
 	StringValue(text);
-	log_lines(current, RSTRING_PTR(text), RSTRING_LEN(text));
+	module_log(current, RSTRING_PTR(text), (size_t)RSTRING_LEN(text));
 	return Qnil;
 }
 

@@ -84,26 +84,18 @@ api_is_copy(void)
 /* ---------------------------------------------------------------------- log */
 
 static void
-log_line(const char *text, size_t length)
+log_text(const char *text, size_t length)
 {
-	if (current != NULL && pthread_equal(pthread_self(), main_thread))
-		rlog(current, "%.*s", (int)length, text);
-	else
-		fprintf(stderr, "%.*s\n", (int)length, text);
+	module_log(pthread_equal(pthread_self(), main_thread) ? current : NULL, text, length);
 }
 
 void
 api_log(SCM text)
 {
-	size_t left, length;
-	char *octets = scm_to_utf8_stringn(text, &left), *end;
+	size_t length;
+	char *octets = scm_to_utf8_stringn(text, &length);
 
-	for (const char *line = octets; left > 0; line += length, left -= length) {
-		end = memchr(line, '\n', left);
-		length = end == NULL ? left : (size_t)(end - line);
-		log_line(line, length);
-		length += end != NULL;
-	}
+	log_text(octets, length);
 	free(octets);
 }
 
@@ -124,7 +116,7 @@ static void
 output_end(void)
 {
 	if (output.length > 0)
-		log_line(output.text, output.length);
+		log_text(output.text, output.length);
 	output.length = 0;
 }
 
@@ -137,7 +129,7 @@ api_log_output(SCM text)
 
 	for (size_t i = 0; i < length; i++) {
 		if (octets[i] == '\n' && output.length == 0)
-			log_line("", 0);
+			log_text("", 0);
 		if (octets[i] == '\n' || output.length == sizeof(output.text))
 			output_end();
 		if (octets[i] != '\n')

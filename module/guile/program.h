@@ -24,8 +24,7 @@ SCM api_begin(servlet *s);
  * ended is logged.  A process that the servlet has forked meanwhile ends here. */
 void api_end(int failed);
 
-/* Writes a text to the error log line by line: with rlog during a request,
- * else to standard error. */
+/* Writes a text to the error log, with the request's id if there is one. */
 void api_log(SCM text);
 
 /* A string of octets, which are UTF-8; "?" for those that are not.  #f for NULL. */

@@ -220,8 +220,9 @@ api_rlog(lua_State *L)
 
 	(void)api_servlet(L, 1);
 	luaL_checkstring(L, 2);
-	program_log(self->program, lua_gettop(L) == 2 ?
-	    lua_tostring(L, 2) : format(L, &length));
+	if (lua_gettop(L) > 2)
+		(void)format(L, &length);
+	program_log(self->program, L);
 	return 0;
 }
 

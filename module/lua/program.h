@@ -68,9 +68,9 @@ int api_get_upload(lua_State *L);
  * message and errno on an error.  Returns how many values it pushed. */
 int api_push_body(lua_State *L, servlet *s, lua_Integer n);
 
-/* Writes a text to the error log line by line: with rlog during a request,
- * else to standard error. */
-void program_log(const struct program *p, const char *text);
+/* Writes the string at the top of the stack to the error log, with the id of the
+ * request if there is one. */
+void program_log(const struct program *p, lua_State *L);
 
 /* Pushes the variable of that name: of RFC 3875, or an HTTP_ one, input or
  * error; "" for one that is missing but has such a name, else nil.  self is

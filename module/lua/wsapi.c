@@ -153,7 +153,7 @@ error_write(lua_State *L)
 	for (int i = 2; i <= top; i++)
 		luaL_checkstring(L, i);
 	lua_concat(L, top - 1);
-	program_log(self->program, lua_tostring(L, -1));
+	program_log(self->program, L);
 	lua_pushboolean(L, 1);
 	return 1;
 }

@@ -339,7 +339,6 @@ static PyObject *
 api_rlog(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
 	servlet *s = api_request(self);
-	const char *line;
 	PyObject *text;
 	struct text t;
 
@@ -350,13 +349,7 @@ api_rlog(PyObject *self, PyObject *const *args, Py_ssize_t count)
 		Py_XDECREF(text);
 		return NULL;
 	}
-	line = t.octets;
-	do {
-		size_t length = strcspn(line, "\n");
-
-		rlog(s, "%.*s", (int)length, line);
-		line += length + (line[length] == '\n');
-	} while (*line != '\0');
+	module_log(s, t.octets, (size_t)t.length);
 	text_clear(&t);
 	Py_DECREF(text);
 	Py_RETURN_NONE;

@@ -56,21 +56,17 @@ format_current(void)
 	return octets;
 }
 
+static const char unprintable[] = "an exception that cannot be formatted";
+
 void
 error_log(servlet *s)
 {
 	PyObject *octets = format_current();
-	const char *text = octets == NULL ?
-	    "an exception that cannot be formatted" : PyBytes_AS_STRING(octets);
-	size_t length;
 
-	for (; *text != '\0'; text += length + (text[length] == '\n')) {
-		length = strcspn(text, "\n");
-		if (s != NULL)
-			rlog(s, "%.*s", (int)length, text);
-		else
-			fprintf(stderr, "%.*s\n", (int)length, text);
-	}
+	if (octets == NULL)
+		module_log(s, unprintable, sizeof(unprintable) - 1);
+	else
+		module_log(s, PyBytes_AS_STRING(octets), (size_t)PyBytes_GET_SIZE(octets));
 	Py_XDECREF(octets);
 }
 
@@ -79,8 +75,7 @@ error_text(char *error)
 {
 	static const char cut[] = "...";
 	PyObject *octets = format_current();
-	const char *text = octets == NULL ?
-	    "an exception that cannot be formatted" : PyBytes_AS_STRING(octets);
+	const char *text = octets == NULL ? unprintable : PyBytes_AS_STRING(octets);
 	size_t length = strlen(text);
 
 	while (length > 0 && text[length - 1] == '\n')

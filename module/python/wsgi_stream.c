@@ -250,11 +250,8 @@ static struct {
 static void
 errors_end_line(void)
 {
-	/* rlog is the main thread's. */
-	if (errors.request != NULL && api_is_main_thread())
-		rlog(errors.request, "%.*s", (int)errors.length, errors.line);
-	else
-		fprintf(stderr, "%.*s\n", (int)errors.length, errors.line);
+	/* A request is the main thread's. */
+	module_log(api_is_main_thread() ? errors.request : NULL, errors.line, errors.length);
 	errors.length = 0;
 }
 

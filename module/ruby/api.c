@@ -227,7 +227,7 @@ METHOD(rlog)
 
 	rb_check_arity(argc, 1, UNLIMITED_ARGUMENTS);
 	text = argc == 1 ? rb_obj_as_string(argv[0]) : rb_f_sprintf(argc, argv);
-	log_lines(s, RSTRING_PTR(text), RSTRING_LEN(text));
+	module_log(s, RSTRING_PTR(text), (size_t)RSTRING_LEN(text));
 	RB_GC_GUARD(text);
 	return Qnil;
 }

@@ -35,30 +35,13 @@ text_or(VALUE text, const char *substitute, size_t *length)
 static const char unprintable[] = "an exception that cannot be described";
 
 void
-log_lines(servlet *s, const char *text, long left)
-{
-	long length;
-
-	for (; left > 0; text += length, left -= length) {
-		const char *end = memchr(text, '\n', (size_t)left);
-
-		length = end == NULL ? left : end - text;
-		if (s != NULL)
-			rlog(s, "%.*s", (int)length, text);
-		else
-			fprintf(stderr, "%.*s\n", (int)length, text);
-		length += end != NULL;
-	}
-}
-
-void
 error_log(servlet *s)
 {
 	VALUE string = take_text();
 	size_t length;
 	const char *text = text_or(string, unprintable, &length);
 
-	log_lines(s, text, (long)length);
+	module_log(s, text, length);
 	RB_GC_GUARD(string);
 }
 

@@ -61,10 +61,6 @@ VALUE keep(VALUE object);
 
 /* ------------------------------------------------------------------- error */
 
-/* The lines of the text into the error log: with rlog, or to standard error if
- * s is NULL.  Never raises. */
-void log_lines(servlet *s, const char *text, long length);
-
 /* Logs the current exception with its traceback, with rlog or to standard
  * error if s is NULL, and clears it.  Never raises. */
 void error_log(servlet *s);

@@ -24,6 +24,7 @@ SERVLETS = {
         local e = setmetatable({}, { __tostring = function() return "an object of mine" end })
         return { run = function(self) error(e) end }""",
     "late": "return { run = function(self) self:rwrite('x') self:rflush() error('late') end }",
+    "nul": "return { run = function(self) error('a\\0b') end }",
     "exit": "return { run = function(self) os.exit(0) end }",
     "memory": "return { run = function(self) string.rep('x', 1 << 60) end }",
     "stack": "local function f() return 1 + f() end return { run = f }",
@@ -165,6 +166,7 @@ def test_errors(lua):
     log = vocabulary.check_failure(lua, "/error", "something broke", "stack traceback",
                                    "in upvalue 'deep'")
     assert "error.lua:2:" in log
+    vocabulary.check_failure(lua, "/nul", r"a\\x00b$", "stack traceback")
     vocabulary.check_failure(lua, "/object", "an object of mine")
     vocabulary.check_failure(lua, "/memory", "resulting string too large")
     vocabulary.check_failure(lua, "/stack", "stack overflow")

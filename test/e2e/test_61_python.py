@@ -51,6 +51,7 @@ def run(s): raise Bad
 """,
     "recursion": "def run(s): run(s)\n",
     "coroutine": "async def run(s): rwrite(s, 'x')\n",
+    "nul": "def run(s):\n  try: {}['a\\0b']\n  except KeyError: raise ValueError('a\\0b')\n",
     "late": "def run(s):\n  rwrite(s, 'x'); rflush(s); raise ValueError('late')\n",
     "print": "import sys\ndef run(s): print('printed'); print('to stderr', file=sys.stderr)\n",
     "headers": r"""
@@ -247,6 +248,7 @@ def test_exceptions(python):
     log = vocabulary.check_failure(python, "/error", "Traceback .most recent call last.",
                                    'File ".*/error.py", line 6, in run', "ValueError: something \xe4 broke")
     assert "importlib" not in log
+    vocabulary.check_failure(python, "/nul", r"KeyError: 'a\\x00b'$", r"ValueError: a\\x00b$")
     vocabulary.check_failure(python, "/interrupt", "KeyboardInterrupt")
     vocabulary.check_failure(python, "/unprintable", "Bad")
     vocabulary.check_failure(python, "/recursion", "RecursionError")

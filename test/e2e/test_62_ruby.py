@@ -58,6 +58,7 @@ end
 def run(s) raise Bad end
 """,
     "recursion": "def run(s) run(s) end\n",
+    "nul": "def run(s)\n  raise %(a\\0b)\nend\n",
     "late": "def run(s)\n  rwrite s, 'x'; rflush(s); raise 'late'\nend\n",
     "print": "def run(s)\n  puts 'printed'; warn 'to stderr'\nend\n",
     "headers": r"""
@@ -262,6 +263,7 @@ def test_exceptions(ruby):
                                    "from .*error.rb:5:in `run'",
                                    r"in `deep': something \xe4 broke \(ArgumentError\)")
     assert "internal:modserver" not in log
+    vocabulary.check_failure(ruby, "/nul", r"in `run': a\\x00b \(RuntimeError\)$")
     vocabulary.check_failure(ruby, "/unprintable", "Bad")
     vocabulary.check_failure(ruby, "/recursion", "SystemStackError")
     vocabulary.check_failure(ruby, "/throw", "UncaughtThrowError")

@@ -52,6 +52,7 @@ SERVLET = """
       (display "t\\u00e4xt " port) (put-bytevector port #vu8(0 255)) (write "s" port)))
     ("/error" (list (deep 'x)))
     ("/misc" (error "something broke:" '(1 "two")))
+    ("/nul" (error "a\\x00;b"))
     ("/raised" (raise-exception 'an-object))
     ("/exit" (exit 0))
     ("/argument" (set-header s "X" 'y))
@@ -137,6 +138,7 @@ def test_exceptions(guile):
     log = vocabulary.check_failure(guile, "/error", "Wrong type argument in position 1")
     assert re.search(r"In /\S+/all\.scm:\n.* 7:\d+ +\d \(run ", log), log     # deep is inlined
     vocabulary.check_failure(guile, "/misc", r'something broke: \(1 "two"\)')
+    vocabulary.check_failure(guile, "/nul", r"a\\x00;b$")
     vocabulary.check_failure(guile, "/raised", "an-object")
     vocabulary.check_failure(guile, "/argument", "In procedure set-header: Wrong type argument in position 3")
     vocabulary.check_failure(guile, "/deep", "stack overflow", r"\(for-ever _\)")

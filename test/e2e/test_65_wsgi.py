@@ -492,7 +492,7 @@ def test_errors_are_logged(wsgi, validate):
     log = wsgi.log()[before:]
     for line in "first line", "second line", "third":
         assert re.search(r"request \S+ /\*: %s$" % line, log, re.M), log
-    assert re.search("^of a thread$", log, re.M)
+    assert re.search(r"worker \d+: of a thread$", log, re.M)
 
 
 def test_fork_leaves_no_second_worker(wsgi):
