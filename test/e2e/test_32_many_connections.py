@@ -1,9 +1,12 @@
 """Connections that wait hold nobody: ten thousand idle ones beside a blocked worker, a thousand
-that dribble and a hundred that do not read beside a good client.  The marks, on a quiet machine, are
+that dribble and a hundred that do not read beside a good client; and many busy ones fork no crowd.  The marks, on a quiet machine, are
 20 ms; what is asserted leaves room for others."""
 
+import os
 import resource
+import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -106,3 +109,20 @@ def test_dribblers_and_clients_that_do_not_read(serve):
         for c in dribblers + deaf:
             c.close()
     until(lambda: s.get("/hello").status == 200)
+
+
+@pytest.mark.alone
+@pytest.mark.plain
+def test_busy_connections_fork_no_crowd(serve):
+    if not shutil.which("wrk"):
+        pytest.skip("wrk is not installed: apt-get install wrk")
+    s = serve(ALL)
+    workers = 0
+    with subprocess.Popen(["wrk", "-t1", "-c512", "-d3", "http://127.0.0.1:%d/hello" % s.port],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as load:
+        while load.poll() is None:
+            workers = max(workers, len(s.workers()))
+            time.sleep(0.02)
+    assert load.returncode == 0
+    # One for each processor, and one more where all had to wait.
+    assert workers <= len(os.sched_getaffinity(0)) + 2
