@@ -94,7 +94,7 @@ def machine():
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break
-    return f"{os.cpu_count()} processors ({model}), Linux {platform.release().split("-")[0]}"
+    return f"{os.cpu_count()} processors ({model}), Linux {platform.release().split('-')[0]}"
 
 
 def extent(tables):
