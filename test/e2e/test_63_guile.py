@@ -268,16 +268,6 @@ def test_version_is_told(guile):
     guile.wait_log(r"Guile 3\.0\.\d+, prefix /\S+, /\S*libguile")
 
 
-def test_reload_sees_what_was_imported(serve, tmp_path):
-    (tmp_path / "helper.scm").write_text("(define-module (helper) #:export (word))\n(define word 'one)\n")
-    (tmp_path / "a.scm").write_text("(use-modules (modserver) (helper))\n(define (run s) (rwrite s word))\n")
-    s = serve('reload "on"\nload_module ("module.guile", "scm")\nload_servlet ("%s/a.scm", "/x")\n' % tmp_path,
-              env={"GUILE_AUTO_COMPILE": "0"})
-    assert s.get("/x").text == "one"
-    (tmp_path / "helper.scm").write_text("(define-module (helper) #:export (word))\n(define word 'two)\n")
-    harness.until(lambda: s.get("/x").text == "two", 30 * harness.SLOW, "the new module")
-
-
 def test_the_documented_names_are_those_there_are(serve, tmp_path):
     (tmp_path / "a.scm").write_text(
         "(use-modules (modserver))\n"

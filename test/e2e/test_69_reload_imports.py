@@ -61,7 +61,7 @@ def test_a_mistake_and_its_mending(application):
     until(lambda: s.get("/x").text == "mended part", 12)
 
 
-# --------------------------------------------------------------- Lua and Ruby
+# ------------------------------------------------------- Lua, Ruby and Scheme
 
 # Of each: the module, its servlet, the file required, that with a mistake, what is said of it.
 SCRIPTS = {
@@ -74,6 +74,10 @@ SCRIPTS = {
     "rack": ("ruby", "app.ru", "$LOAD_PATH.unshift(__dir__)\nrequire 'lib/helper'\n"
              "run ->(_) { [200, {}, [Helper::NAME]] }\n",
              "lib/helper.rb", "module Helper\n  NAME = '%s'\nend\n", "raise 'while loading'\n", "while loading"),
+    "guile": ("guile", "app.scm",
+              "(use-modules (modserver) (lib helper))\n(define (run s) (rwrite s name))\n", "lib/helper.scm",
+              "(define-module (lib helper) #:export (name))\n(define name \"%s\")\n",
+              "(define-module (lib helper) #:export (name))\n(define name\n", "unexpected end of input"),
 }
 
 
@@ -86,7 +90,7 @@ def test_required_files(serve, tmp_path, kind):
     (here / helper).write_text(right % "one")
     (here / file).write_text(text)
     s = serve('reload "on"\nload_module ("module.%s", "%s")\nload_servlet ("%s/%s", "/x")\n'
-              % (module, file.rpartition(".")[2], here, file), env={"LEAKS": "0"})
+              % (module, file.rpartition(".")[2], here, file), env={"LEAKS": "0", "GUILE_AUTO_COMPILE": "0"})
     assert s.get("/x").text == "one"
     replace(here / helper, right % "the second")
     until(lambda: s.get("/x").text == "the second", 30)
