@@ -22,7 +22,7 @@ wsgi_open(void)
 
 	if (close_name != NULL)
 		return 0;
-	if (stream_open() == -1 || (errors = errors_new()) == NULL)
+	if (stream_open() == -1 || file_wrapper_open() == -1 || (errors = errors_new()) == NULL)
 		return -1;
 	if (environ_open(errors) == -1)
 		return -1;

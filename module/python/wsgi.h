@@ -4,7 +4,8 @@
  *	wsgi.c		calls the application and sends what it answers
  *	wsgi_start.c	start_response, write, and the headers they fix
  *	wsgi_environ.c	environ
- *	wsgi_stream.c	wsgi.input, wsgi.errors, wsgi.file_wrapper
+ *	wsgi_stream.c	wsgi.input, wsgi.errors
+ *	wsgi_file.c	wsgi.file_wrapper
  *
  * A process answers one request at a time, so there is one of everything.
  * What the application keeps beyond its request (its input, its
@@ -36,6 +37,11 @@ void input_bind(PyObject *input, servlet *s);
  * Binding writes out an unfinished line first. */
 PyObject *errors_new(void);
 void errors_bind(servlet *s);
+
+/* -------------------------------------------------------------------- files */
+
+/* Adds wsgi.file_wrapper; once. */
+int file_wrapper_open(void);
 
 /* wsgi.file_wrapper, borrowed. */
 PyObject *file_wrapper(void);
