@@ -24,7 +24,7 @@
  * and Content-Type "text/html; charset=UTF-8" unless set or removed.  A response
  * that fits the buffer (64 KiB) gets a Content-Length; a longer one, or
  * one that was flushed, is chunked (for an HTTP/1.0 client: ended by
- * closing the connection).  HEAD, 204 and 304 never carry a body: what
+ * closing the connection).  HEAD, 204, 205 and 304 never carry a body: what
  * is written to them is counted and dropped.
  *
  * Reference: RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1).

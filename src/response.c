@@ -63,7 +63,7 @@ response_set_status(struct response *r, int status)
 static bool
 status_has_no_body(int status)
 {
-	return status < 200 || status == 204 || status == 304;
+	return status < 200 || status == 204 || status == 205 || status == 304;
 }
 
 static void

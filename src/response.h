@@ -26,7 +26,7 @@ struct header {
 };
 
 enum response_framing {
-	FRAMING_NONE,		/* no body: HEAD, 204, 304 */
+	FRAMING_NONE,		/* no body: HEAD, 204, 205, 304 */
 	FRAMING_LENGTH,
 	FRAMING_CHUNKED,
 	FRAMING_CLOSE		/* ended by closing: HTTP/1.0 */

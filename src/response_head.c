@@ -145,7 +145,8 @@ response_set_header(struct response *r, const char *name, const char *value, boo
 		return NULL;
 	}
 	if (strcasecmp(name, "Transfer-Encoding") == 0 || strcasecmp(name, "Keep-Alive") == 0 ||
-	    strcasecmp(name, "Upgrade") == 0 || strcasecmp(name, "Trailer") == 0)
+	    strcasecmp(name, "Upgrade") == 0 || strcasecmp(name, "Trailer") == 0 ||
+	    strcasecmp(name, "Proxy-Connection") == 0)
 		return "the server alone decides about framing";
 	if (strcasecmp(name, "Content-Type") == 0)
 		r->type_removed = value == NULL;
@@ -215,6 +216,9 @@ put_framing(char *at, const struct response *r)
 		at = PUT(at, "\r\n");
 	} else if (r->framing == FRAMING_CHUNKED) {
 		at = PUT(at, "Transfer-Encoding: chunked\r\n");
+	} else if (r->status == 205) {
+		/* Unlike 204 and 304 it is framed like any other (RFC 9110, 15.3.6). */
+		at = PUT(at, "Content-Length: 0\r\n");
 	}
 	if (!r->keep_alive)
 		at = PUT(at, "Connection: close\r\n");
