@@ -66,7 +66,8 @@ FUZZERS  = $(patsubst %.c,$(BUILD)/%.fuzz,$(wildcard test/fuzz/fuzz_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help server modules examples run bench bench-quick test $(VARIANTS:%=test-%) \
-	programs soak check $(VARIANTS) fuzz http-table coverage install uninstall clean FORCE
+	programs soak check $(VARIANTS) fuzz fuzzers fuzz-coverage replays http-table coverage \
+	install uninstall clean FORCE
 
 all: server modules examples
 server: $(OUT)/modserver
@@ -82,6 +83,7 @@ help:
 	@echo 'make test-asan test-tsan ...    its tests alone'
 	@echo 'make soak       each language for REQUESTS=$(REQUESTS) requests'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make fuzz-coverage      how much of the server each executes'
 	@echo 'make http-table how other servers read the cases of test/http: test/http/RESULTS.md'
 	@echo 'make coverage   lines of the code that reads requests which the tests reach'
 	@echo 'make bench-quick bench   compare with other servers: 5 minutes, 25 minutes'
@@ -136,11 +138,21 @@ fuzz:
 	    -fsanitize=fuzzer-no-link,address,undefined' fuzzers
 	for f in $(basename $(notdir $(wildcard test/fuzz/fuzz_*.c))); do \
 	    mkdir -p build/fuzz/corpus/$$f test/fuzz/corpus/$$f && \
-	    build/fuzz/test/fuzz/$$f.fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	    build/fuzz/test/fuzz/$$f.fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=25 \
+	        -dict=test/fuzz/$$(test $$f = fuzz_config && echo config || echo http).dict \
 	        -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$f test/fuzz/corpus/$$f || exit 1; \
 	done
 
 fuzzers: $(FUZZERS)
+
+# How much of the server each target executes over the committed corpus.
+fuzz-coverage:
+	dep/install fuzz
+	$(MAKE) BUILD=build/fuzz-coverage CC=clang HARDEN= CFLAGS='-O1 -g -fprofile-instr-generate \
+	    -fcoverage-mapping' replays
+	$(PYTHON) test/fuzz/coverage
+
+replays: $(REPLAYS)
 
 http-table:
 	$(MAKE) server modules programs

@@ -2,7 +2,9 @@
  * Any octets over a whole connection: delivered at once, and in pieces with
  * the connection handed over to another loop between two of them.  Both times
  * the same requests are run with the same bodies, the client reads the same
- * responses, each framed well, and when it has ended nothing is left.
+ * responses, each framed well, and when it has ended nothing is left.  A target
+ * whose last octet is b, s or f has a large answer, which the client reads only
+ * when the connection has moved.
  *
  * The first octet is the size of the pieces, the second one after how many
  * the connection moves; with the highest bit of it a PROXY header is expected.
@@ -25,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define RUNS_MAX 64
 #define ANSWER_MAX (1 << 20)
 #define INPUT_MAX 65536		/* what a socket holds */
+#define LARGE_RUNS 4		/* requests of a connection that may have a large answer */
 
 static const struct config config = {
 	.timeouts = { 10000, 30000, 60000, 60000, 10000, 0, 30000 },
@@ -34,6 +37,7 @@ static const struct config config = {
 /* What came of it. */
 struct story {
 	unsigned runs, responses, refused;
+	bool large;	/* some answer may have filled the socket */
 	uint64_t hashes[RUNS_MAX];
 	char answer[ANSWER_MAX];
 	size_t length;
@@ -49,6 +53,8 @@ static struct place places[2];
 static struct handover_sockets sockets;
 static struct response response;
 static struct arena *arena;
+static char octets[90000];	/* of large answers, no digit nor end of line */
+static int file;		/* of the same */
 
 static void
 claim(bool holds)
@@ -67,6 +73,9 @@ prepare(void)
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	log_open(null, "fuzz");
 	arena = arena_new(1 << 20);
+	file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	memset(octets, 'x', sizeof(octets));
+	claim(file != -1 && write(file, octets, 40000) == 40000);
 	claim(arena != NULL && response_init(&response) == 0 && handover_open(&sockets) == 0);
 	for (int i = 0; i < 2; i++)
 		claim(loop_prepare(&places[i].loop, &config, false) == 0 &&
@@ -81,6 +90,18 @@ hash(uint64_t h, const char *text, size_t length)
 	return h;
 }
 
+/* Answers more than a socket holds: in memory, in a spool file, as a file. */
+static void
+answer_large(char kind)
+{
+	if (kind == 'b' || kind == 'f')
+		response_write(&response, octets, 30000);
+	else if (kind == 's')
+		response_write(&response, octets, sizeof(octets));
+	if (kind == 'f')
+		response_sendfile(&response, file, 7, 39000);
+}
+
 /* The servlet: notes what it was given, says how long that was. */
 static enum connection_next
 run(struct loop *l, struct connection *c, struct story *s)
@@ -88,7 +109,7 @@ run(struct loop *l, struct connection *c, struct story *s)
 	struct request *r = c->request;
 	const char *method = r->buffer + r->head.method;
 	bool head = r->head.method_length == 4 && memcmp(method, "HEAD", 4) == 0;
-	char text[100], piece[777];
+	char text[100], piece[777], kind = '\0';
 	struct target target;
 	uint64_t h = hash(0, method, r->parser.head_length - r->head.method);
 	ssize_t n;
@@ -101,6 +122,7 @@ run(struct loop *l, struct connection *c, struct story *s)
 
 		target_decode_path(r->buffer + r->head.target + target.path,
 		    target.path_length, path);
+		kind = r->buffer[r->head.target + target.path + target.path_length - 1];
 		free(path);
 	}
 	for (long long at = 0; (n = spool_read(&r->body, at, piece, sizeof(piece))) > 0; at += n)
@@ -108,12 +130,16 @@ run(struct loop *l, struct connection *c, struct story *s)
 	claim(n == 0 && r->body.length <= config.limits.body_bytes);
 	if (s->runs < RUNS_MAX)
 		s->hashes[s->runs] = h;
+	if (s->runs >= LARGE_RUNS)
+		kind = '\0';
 	s->runs++;
 	arena_reset(arena);
 	response_begin(&response, arena, c->fd, &c->output, r->head.minor, head,
 	    r->head.keep_alive);
 	response_write(&response, text, (size_t)snprintf(text, sizeof(text), "%lld\n",
 	    r->body.length));
+	s->large |= kind == 'b' || kind == 's' || kind == 'f';
+	answer_large(kind);
 	if (r->body.length % 3 == 1)
 		response_flush(&response);
 	claim(response_finish(&response, false) == NULL);
@@ -133,14 +159,17 @@ client_reads(struct story *s, int client)
 		s->length += (size_t)n;
 }
 
-/* Serves all that has arrived.  NULL: the connection has gone. */
+/* Serves all that has arrived, or (leave) until an answer waits for the client.
+ * NULL: the connection has gone. */
 static struct connection *
-serve(struct loop *l, struct connection *c, struct story *s, int client)
+serve(struct loop *l, struct connection *c, struct story *s, int client, bool leave)
 {
 	enum connection_next next = CONNECTION_WAIT;
 	char octet;
 
 	for (;;) {
+		if (leave && c->state == CONNECTION_WRITING)
+			return c;
 		client_reads(s, client);
 		if (next == CONNECTION_RUN)
 			next = run(l, c, s);
@@ -226,12 +255,13 @@ tell(struct story *s, const char *text, size_t length, size_t step, unsigned mov
 {
 	unsigned place = 0, piece = 0;
 	struct connection *c;
-	int pair[2], size = 4 * INPUT_MAX;
+	int pair[2], size = 4 * INPUT_MAX, small = 4096;
 
 	memset(s, 0, offsetof(struct story, answer));
 	s->length = 0;
 	claim(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
 	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	c = connection_new(&places[0].loop, pair[0]);
 	claim(c != NULL);
 	if (proxy)
@@ -241,15 +271,15 @@ tell(struct story *s, const char *text, size_t length, size_t step, unsigned mov
 		n = length - at < step ? length - at : step;
 		if (send(pair[1], text + at, n, MSG_NOSIGNAL) != (ssize_t)n)
 			break;
-		c = serve(&places[place].loop, c, s, pair[1]);
-		if (c != NULL && ++piece == moves)
+		c = serve(&places[place].loop, c, s, pair[1], ++piece == moves);
+		if (c != NULL && piece == moves)
 			c = move(&place, c);
 		/* Whatever has begun has a time by which it must have ended. */
 		claim(c == NULL || c->deadline != DEADLINE_NONE);
 	}
 	shutdown(pair[1], SHUT_WR);
 	if (c != NULL)
-		c = serve(&places[place].loop, c, s, pair[1]);
+		c = serve(&places[place].loop, c, s, pair[1], false);
 	claim(c == NULL);
 	for (int i = 0; i < 2; i++) {
 		loop_batch_end(&places[i].loop);
@@ -273,7 +303,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size -= 2;
 	tell(&whole, text, size, size, 0, proxy);
 	tell(&pieces, text, size, data[0] + 1u, (data[1] & 0x7fu) + 1u, proxy);
-	claim(whole.runs == pieces.runs && whole.responses == pieces.responses);
+	/* A refusal is not queued: where the socket is full it is lost. */
+	claim(whole.runs == pieces.runs &&
+	    whole.responses - whole.refused == pieces.responses - pieces.refused);
+	claim(whole.refused == pieces.refused || whole.large);
 	claim(whole.runs + whole.refused >= whole.responses && whole.refused <= 1);
 	for (unsigned i = 0; i < whole.runs && i < RUNS_MAX; i++)
 		claim(whole.hashes[i] == pieces.hashes[i]);
