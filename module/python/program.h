@@ -7,7 +7,9 @@
  *	runtime.c	starts the interpreter: which one, which venv
  *	home.c		a directory's own modules, in front of sys.path
  *	script.c	loads a servlet's file or a "pkg.module:name"
- *	api.c, each.c	what a servlet calls: the built-in module `modserver`
+ *	api.c		what a servlet calls: the built-in module `modserver`,
+ *	response.c	with its methods that make the response,
+ *	each.c		and those that visit several things
  *	error.c		exceptions into the error log
  *	wsgi.c		WSGI applications; wsgi.h has its parts
  *
@@ -120,6 +122,16 @@ void text_clear(struct text *t);
 
 /* str of C's UTF-8 (surrogateescape for what is not); None for NULL. */
 PyObject *text_new(const char *octets);
+
+/* Methods of Servlet that are in response.c. */
+PyObject *api_set_status(PyObject *self, PyObject *status);
+PyObject *api_set_header(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_add_header(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_rwrite(PyObject *self, PyObject *object);
+PyObject *api_rprintf(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_rlog(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *api_rflush(PyObject *self, PyObject *unused);
+PyObject *api_rsendfile(PyObject *self, PyObject *args, PyObject *named);
 
 /* Methods of Servlet that are in each.c. */
 PyObject *api_each_header(PyObject *self, PyObject *const *args, Py_ssize_t count);
