@@ -26,7 +26,7 @@
 
 #define BATCH 16	/* events handled before the main thread is looked after */
 
-#define DESCRIPTORS 1024	/* that the process can have without another word */
+#define DESCRIPTORS 1024	/* that fit the table before it has to grow */
 
 static enum turn_state
 turn_state(uint64_t turn)

@@ -1,5 +1,6 @@
 /*
- * processor.c - whether another process of ours computes or sleeps.
+ * processor.c - whether another process of ours computes or sleeps, and
+ * whether there is a processor to spare.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -40,25 +41,34 @@ processor_time_ns(pid_t pid)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* The beginning of a file of /proc, NUL-terminated.  False where there is none:
+ * elsewhere than on Linux. */
+static bool
+read_proc(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd == -1)
+		return false;
+	n = read(fd, text, size - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return true;
+}
+
 bool
 processor_wanted(pid_t pid)
 {
 	char path[64], text[512];
 	const char *state;
-	ssize_t n;
-	int fd;
 
-	/* "PID (NAME) S ...": the name may hold anything, ")" too.  Elsewhere
-	 * than on Linux there is no such file, and nobody is restrained. */
+	/* "PID (NAME) S ...": the name may hold anything, ")" too. */
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
+	if (!read_proc(path, text, sizeof(text)))
 		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
 	state = strrchr(text, ')');
 	return state != NULL && state[1] == ' ' && state[2] == 'R';
 }
@@ -70,18 +80,10 @@ idle_ns(uint64_t *ns)
 {
 	unsigned long long seconds, hundredths;
 	char text[64];
-	ssize_t n;
-	int fd = open("/proc/uptime", O_RDONLY | O_CLOEXEC);
 
 	/* "3824.23 3372.47": the second. */
-	if (fd == -1)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	if (sscanf(text, "%*s %llu.%llu", &seconds, &hundredths) != 2)
+	if (!read_proc("/proc/uptime", text, sizeof(text)) ||
+	    sscanf(text, "%*s %llu.%llu", &seconds, &hundredths) != 2)
 		return false;
 	*ns = seconds * 1000000000u + hundredths * 10000000u;
 	return true;

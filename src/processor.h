@@ -1,5 +1,6 @@
 /*
- * processor.h - whether another process of ours computes or sleeps.
+ * processor.h - whether another process of ours computes or sleeps, and
+ * whether there is a processor to spare.
  */
 #ifndef PROCESSOR_H
 #define PROCESSOR_H

@@ -22,7 +22,6 @@ struct spawn_view {
 	unsigned workers;	/* alive, leaving ones not counted */
 	unsigned leaving;
 	unsigned idle;		/* in their loop */
-	unsigned full;		/* in their loop, and can take nothing */
 	unsigned starting;
 	unsigned available;	/* starting or idle, or running for less than patience */
 	unsigned on_processor;	/* in a servlet and not asleep in the kernel */

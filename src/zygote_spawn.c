@@ -20,11 +20,12 @@
 
 #define STILL_ASKED 8	/* workers that have used no processor time, at each look */
 
-/* Looks at the slots.  Fills in all of *v but waiting and on_processor. */
+/* Looks at the slots.  Fills in what *v has of the workers, but on_processor. */
 static void
 spawn_look(struct zygote *z, struct spawn_view *v)
 {
 	uint64_t now = clock_ns();
+	unsigned full = 0;
 
 	memset(v, 0, sizeof(*v));
 	v->now_ns = now;
@@ -50,7 +51,7 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 			v->idle++;
 			v->available++;
 		} else if (state == SLOT_FULL) {
-			v->full++;
+			full++;
 		} else if (state == SLOT_STARTING && now - w->started_ns < START_NS) {
 			v->starting++;
 			v->available++;
@@ -64,7 +65,7 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 		}
 	}
 	atomic_store(&z->board->workers, v->workers);
-	z->shut = v->workers == v->full;
+	z->shut = v->workers == full;
 }
 
 nfds_t
