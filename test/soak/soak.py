@@ -69,6 +69,10 @@ def soak(language, config, ask, died=None):
     """Serves config and asks REQUESTS times: ask(number) is the target, the
     status and the pattern of the answer.  died: a pattern of what the log may
     say of workers that died, where that is part of the soak."""
+    module = os.path.join(os.path.dirname(harness.BINARY), "module", language + ".so")
+    if not os.path.exists(module):
+        print("skipped: %s (module/%s.so was not built)" % (language, language))
+        return 0
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         server = harness.Server(directory, config + WORKERS)
@@ -77,6 +81,16 @@ def soak(language, config, ask, died=None):
             return drive(language, server, ask, died)
         finally:
             server.kill()
+
+
+def soak_text(language, extension, text, ask):
+    """The same of one servlet, given as its text."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "soak." + extension)
+        with open(path, "w") as f:
+            f.write(text)
+        return soak(language, 'load_module ("module.%s", "%s")\nload_servlet ("%s", "/*")\n' % (
+            language, extension, path), ask)
 
 
 def drive(language, server, ask, died):

@@ -2,11 +2,9 @@
 """Scheme: exceptions caught and uncaught, threads, the collector, processes
 that the servlet forks, and continuations."""
 
-import os
 import sys
-import tempfile
 
-from soak import harness, soak
+from soak import soak_text
 
 SERVLET = """
 (use-modules (ice-9 control) (ice-9 match) (ice-9 threads) (modserver))
@@ -56,18 +54,5 @@ def ask(i):
     return "/sum?n=%d" % i, 200, rb"^%d$" % (6 * i)
 
 
-def main():
-    module = os.path.join(os.path.dirname(harness.BINARY), "module/guile.so")
-    if not os.path.exists(module):
-        print("skipped: guile (module/guile.so was not built)")
-        return 0
-    with tempfile.TemporaryDirectory() as directory:
-        path = os.path.join(directory, "soak.scm")
-        with open(path, "w") as f:
-            f.write(SERVLET)
-        return soak("guile", 'load_module ("module.guile", "scm")\n'
-                    'load_servlet ("%s", "/*")\n' % path, ask)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(soak_text("guile", "scm", SERVLET, ask))

@@ -3,11 +3,9 @@
 coroutines, and a WSAPI iterator, each in a state that lives as long as its
 worker."""
 
-import os
 import sys
-import tempfile
 
-from soak import harness, soak
+from soak import soak_text
 
 SERVLET = """
 local function sum(n)
@@ -73,18 +71,5 @@ def ask(i):
     return "/sum?n=%d" % i, 200, rb"^%d$" % (6 * i)
 
 
-def main():
-    module = os.path.join(os.path.dirname(harness.BINARY), "module/lua.so")
-    if not os.path.exists(module):
-        print("skipped: lua (module/lua.so was not built)")
-        return 0
-    with tempfile.TemporaryDirectory() as directory:
-        path = os.path.join(directory, "soak.lua")
-        with open(path, "w") as f:
-            f.write(SERVLET)
-        return soak("lua", 'load_module ("module.lua", "lua")\n'
-                    'load_servlet ("%s", "/*")\n' % path, ask)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(soak_text("lua", "lua", SERVLET, ask))
