@@ -78,7 +78,7 @@ crash_backtrace(struct worker *w, const char *what)
 	int count = backtrace(frames, FRAMES_MAX);
 
 	crash_text("\tbacktrace of request ");
-	crash_text(w->setup->slot->request_id);
+	crash_text(w->servlet.request_id);
 	crash_text(what);
 	/* The first two are the handler's and the kernel's. */
 	if (count > 2)
@@ -101,11 +101,12 @@ crash_access_lines(struct worker *w)
 static bool
 crash_is_overtime(struct worker *w)
 {
-	const struct slot *slot = w->setup->slot;
-	uint64_t limit = (uint64_t)w->setup->config->servlets[slot->route].timeout_ms * 1000000u;
+	uint64_t since = atomic_load(&w->setup->slot->since_ns), limit;
 
-	return helper_in_servlet(&w->helper) && limit > 0 &&
-	    clock_ns() - atomic_load(&slot->since_ns) >= limit;
+	if (!helper_in_servlet(&w->helper))
+		return false;
+	limit = (uint64_t)w->servlet.route->timeout_ms * 1000000u;
+	return limit > 0 && clock_ns() - since >= limit;
 }
 
 static void

@@ -74,7 +74,8 @@ runner_name(struct worker *w)
 			*--at = (char)('0' + parts[i] % 10);
 		while ((parts[i] /= 10) > 0);
 	}
-	memcpy(w->setup->slot->request_id, at, (size_t)(digits + sizeof(digits) - at));
+	memcpy(w->servlet.request_id, at, (size_t)(digits + sizeof(digits) - at));
+	memcpy(w->setup->slot->request_id, w->servlet.request_id, SLOT_ID_MAX);
 }
 
 /* What the zygote needs to know should this process die now. */
@@ -223,12 +224,16 @@ runner_log(struct worker *w)
 {
 	const struct slot *slot = w->setup->slot;
 	char line[ACCESS_LINE_MAX];
-	size_t length;
+	size_t length = slot->head_length;
 
 	if (w->loop.access_log_fd == -1)
 		return;
-	length = access_log_format_head(slot->remote, slot->started_s, slot->head,
-	    slot->head_length, w->response.status, w->response.sent_bytes, line);
+	/* The request's own head is spoilt by now.  Another process may have
+	 * written to the slot: no more of it is believed than its size. */
+	if (length > SLOT_HEAD_MAX)
+		length = SLOT_HEAD_MAX;
+	length = access_log_format_head(w->servlet.client.address, slot->started_s,
+	    slot->head, length, w->response.status, w->response.sent_bytes, line);
 	loop_access_line(&w->loop, line, length);
 	w->setup->slot->logged = 1;
 }

@@ -300,7 +300,7 @@ get_server_port(servlet *s)
 const char *
 get_request_id(servlet *s)
 {
-	return s->slot->request_id;
+	return s->request_id;
 }
 
 /* ------------------------------------------------- arguments, forms, cookies */

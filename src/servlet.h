@@ -30,7 +30,7 @@ struct servlet {
 	struct request *request;
 	struct response *response;
 	struct arena *arena;
-	struct slot *slot;		/* has the request's id */
+	char request_id[SLOT_ID_MAX];
 	struct forwarded_client client;	/* of servlet_find_client */
 	struct target target;
 	const char *path;		/* decoded, in the arena */

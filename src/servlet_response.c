@@ -15,7 +15,7 @@ vrlog(servlet *s, const char *format, va_list arguments)
 	char text[8192];
 
 	vsnprintf(text, sizeof(text), format, arguments);
-	log_write(LOG_ERROR, "request %s %s: %s", s->slot->request_id, s->route->route, text);
+	log_write(LOG_ERROR, "request %s %s: %s", s->request_id, s->route->route, text);
 	if (s->config->debug)
 		debug_note(s, text);
 }

@@ -66,7 +66,6 @@ worker_init(struct worker *w, const struct worker_setup *setup)
 	w->servlet.programs = setup->programs;
 	w->servlet.response = &w->response;
 	w->servlet.arena = w->arena;
-	w->servlet.slot = setup->slot;
 	if (poller_add(w->loop.poller, setup->control_fd, POLLER_IN, &w->control) == -1 ||
 	    intake_init(w) == -1 || crash_init(w) == -1)
 		return -1;
