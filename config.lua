@@ -37,11 +37,13 @@ local function here()
   return { file = number and files[number].name or files[1].name, line = line or 0 }
 end
 
+-- A mistake is one line: what it quotes from a file may hold line ends, NUL and
+-- what a terminal would obey.
 local function mistake(text, place)
   place = place or here()
   if #mistakes < 100 then
     local where = place.line > 0 and place.file .. ":" .. place.line or place.file
-    mistakes[#mistakes + 1] = where .. ": " .. text
+    mistakes[#mistakes + 1] = gsub(gsub(where .. ": " .. text, "[\t\n\r]", " "), "%c", "?")
   end
 end
 

@@ -252,6 +252,9 @@ test_sandbox(void **state)
 	(void)state;
 	bad("while true do end", 1, "too long");
 	bad("local function f() return f() end f()", 1, "too long");
+	/* There is still time to find the mistakes of the whole. */
+	bad("for i = 1, 300 do load_servlet ('x.lua', '/' .. i) end while true do end", 1, "too long");
+	assert_non_null(strstr(errors, "no module serves"));
 	bad("local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e6) .. i end", 1, "memory");
 	bad("local s = ('x'):rep(1 << 40)", 1, "");
 	bad("local s = ('a'):rep(900) s:find('.-.-.-.-b')", 1, "pattern");
@@ -279,6 +282,22 @@ test_all_mistakes_of_a_run(void **state)
 	assert_non_null(strstr(errors, "more.conf:2: "));
 	assert_non_null(strstr(errors, "test.conf:3: "));
 	assert_int_equal(errors[strlen(errors) - 1], '\n');
+}
+
+/* Whatever a mistake quotes from the file, it is one line of harmless octets. */
+static void
+test_a_mistake_is_one_line(void **state)
+{
+	const char *at;
+
+	(void)state;
+	bad("user (\"www\\nx\n", 1, "`user (\"www\\nx`");
+	bad("x \x1b[2J", 1, "?[2J");
+	bad("reload \"a\\nb\"", 1, "a\\nb");
+	bad("local t = {} t['a\\nb\\1c'].x = 1", 1, "'a b?c'");
+	at = strchr(errors, '\n');
+	assert_non_null(at);
+	assert_int_equal(at[1], '\0');
 }
 
 static void
@@ -327,6 +346,7 @@ main(void)
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_sandbox),
 		cmocka_unit_test(test_all_mistakes_of_a_run),
+		cmocka_unit_test(test_a_mistake_is_one_line),
 		cmocka_unit_test(test_it_is_a_language),
 		cmocka_unit_test(test_include),
 	};
