@@ -96,9 +96,15 @@ intake_update(struct worker *w, bool held)
 	bool open = !held && w->loop.count < in->connections_max &&
 	    w->loop.now_ms >= in->paused_until_ms;
 
-	intake_listen(w, open && w->leaving == WORKER_STAYS);
+	/* The poller tells first what was put there first.  A slow request from
+	 * the one ends the batch, and must not always keep the others waiting. */
+	if (!open)
+		in->new_first = !in->new_first;
+	if (in->new_first)
+		intake_listen(w, open && w->leaving == WORKER_STAYS);
 	/* A worker that stops answers also what others have handed over. */
 	intake_receive(w, open && w->leaving != WORKER_LEAVES);
+	intake_listen(w, open && w->leaving == WORKER_STAYS);
 }
 
 bool
@@ -204,6 +210,17 @@ intake_finish(struct worker *w)
 	in->listening = false;
 }
 
+/* The zygote learns how long what is handed over has to wait. */
+static void
+intake_note_late(struct worker *w, const struct connection *c)
+{
+	uint64_t quarter = (uint64_t)w->setup->config->timeouts.queue * 250000u;
+
+	if (quarter > 0 && c->request != NULL && c->request->ready_ns != 0 &&
+	    w->batch_ns > c->request->ready_ns + quarter)
+		atomic_store_explicit(&w->setup->board->late, 1, memory_order_relaxed);
+}
+
 /* Takes one handed-over connection. */
 static void
 intake_take(struct worker *w, int fd, bool run)
@@ -224,6 +241,8 @@ intake_take(struct worker *w, int fd, bool run)
 	if (c == NULL)
 		return;
 	intake_count(w);
+	if (run)
+		intake_note_late(w, c);
 	if (c->state == CONNECTION_READY)
 		runner_serve(w, c, &taken);
 	else if (w->loop.stopping && c->state == CONNECTION_IDLE)

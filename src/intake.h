@@ -28,6 +28,7 @@ struct intake {
 	size_t listener_count;
 	enum source run, keep;		/* SOURCE_RUN, SOURCE_KEEP */
 	bool listening, receiving;	/* what of it is in the poller */
+	bool new_first;			/* what of it is put there first */
 	uint32_t connections_max;	/* as descriptors allow */
 	uint64_t paused_until_ms;	/* accept failed for want of descriptors */
 	uint64_t complained_ms;		/* when that was last said, 0: never */

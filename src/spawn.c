@@ -11,7 +11,8 @@
  *   - the processors are taken, by servlets or by whoever else is on the
  *     machine: forking gains no throughput and costs memory.
  *     One more worker only when no servlet has been entered for a while, so
- *     that a quick request does not wait behind slow computations for ever.
+ *     that a quick request does not wait behind slow computations for ever;
+ *     and as many as it takes before work is refused that could be done.
  */
 #include <stddef.h>
 
@@ -38,13 +39,16 @@ min_unsigned(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
+/* Never so long that nobody would see how late the work is. */
 static uint64_t
-restraint_ns(unsigned on_processor, unsigned processors)
+restraint_ns(unsigned on_processor, const struct spawn_limits *l)
 {
-	uint64_t n = RESTRAINT_NS;
+	uint64_t n = RESTRAINT_NS, most = RESTRAINT_MAX_NS;
 
-	n = n * on_processor / processors * on_processor / processors;
-	return n < RESTRAINT_MAX_NS ? n : RESTRAINT_MAX_NS;
+	if (l->queue_ns > 0 && l->queue_ns / 4 < most)
+		most = l->queue_ns / 4;
+	n = n * on_processor / l->processors * on_processor / l->processors;
+	return n < most ? n : most;
 }
 
 /* Workers wanted for the work that waits. */
@@ -74,9 +78,9 @@ spawn_wanted(const struct spawn_state *state, const struct spawn_view *v,
 		waited = v->now_ns - state->short_since_ns;
 	if (v->available > 0 && waited < 2 * l->patience_ns)
 		return 0;
-	if (l->processors > 0 && (v->on_processor >= l->processors ||
+	if (!v->late && l->processors > 0 && (v->on_processor >= l->processors ||
 	    (!v->spare && 2 * v->on_processor >= v->workers)))
-		return v->youngest_run_ns >= restraint_ns(v->on_processor, l->processors);
+		return v->youngest_run_ns >= restraint_ns(v->on_processor, l);
 
 	batch = state->batch == 0 ? 1 : 2 * state->batch;
 	/* Where some work is being taken, the shortage is a part, not the whole. */

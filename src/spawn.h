@@ -14,6 +14,7 @@ struct spawn_limits {
 	unsigned processors;
 	uint64_t patience_ns;
 	uint64_t idle_timeout_ns;
+	uint64_t queue_ns;	/* what waits for longer is refused; 0: nothing is */
 };
 
 /* What the zygote saw. */
@@ -29,6 +30,7 @@ struct spawn_view {
 					 * running; UINT64_MAX: none runs */
 	bool waiting;		/* a listener or the run socket is readable, or the keep
 				 * socket where nobody could take anything from it */
+	bool late;		/* since the last look some work had to wait for a quarter of queue_ns */
 	bool spare;		/* some processor has nothing to do */
 	bool handed_over;	/* the run socket is */
 	uint64_t oldest_wait_ns;	/* age of the oldest connection in it, 0: unknown; what it

@@ -119,6 +119,7 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 		.processors = processor_count(),
 		.patience_ns = c->workers.patience_ns,
 		.idle_timeout_ns = (uint64_t)c->workers.idle_timeout_ms * 1000000u,
+		.queue_ns = (uint64_t)c->timeouts.queue * 1000000u,
 	};
 	for (size_t i = 0; i < c->servlet_count; i++) {
 		uint32_t timeout = c->servlets[i].timeout_ms;

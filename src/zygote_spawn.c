@@ -137,6 +137,7 @@ spawn_view(struct zygote *z, struct spawn_view *v)
 	sent = atomic_load(&z->board->handed_over_ns);
 	if (sent != 0 && sent < v->now_ns)
 		v->oldest_wait_ns = v->now_ns - sent;
+	v->late = atomic_exchange(&z->board->late, 0) != 0;
 	v->spare = processor_spare(&z->use, v->now_ns);
 	/* Only when a fork may be decided upon. */
 	if (v->idle > 0 || v->starting > 0)

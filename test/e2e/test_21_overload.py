@@ -1,12 +1,13 @@
 """At workers.max what waits longer than timeouts.queue gets 503 with Retry-After, and its servlet is not run."""
 
+import contextlib
 import time
 
 import pytest
 
 from client import head, until
 from load import at_once
-from server import ALL, SLOW
+from server import ALL, SANITIZED, SLOW
 
 FULL = ALL + "workers { max = 2 }\ntimeouts { queue = 0.5 }\n"
 
@@ -41,6 +42,24 @@ def test_fresh_requests_soon_after_a_stall(serve):
     start = time.monotonic()
     assert s.get("/hello").status == 200
     assert time.monotonic() - start < 1 * SLOW
+
+
+@pytest.mark.alone
+def test_nobody_is_refused_below_the_maximum(serve):
+    """Computations gain nothing from more workers; what waits behind them does."""
+    if SANITIZED:
+        pytest.skip("a fork takes too long where all processors are taken")
+    s = serve(ALL + "workers { max = 60 }\ntimeouts { queue = 3 }\n")
+    with contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(s.connect()) for i in range(10)]
+        for c in kept:
+            assert c.request("/hello").status == 200
+        for i in range(30):
+            stack.enter_context(s.connect()).send(head("/sleep?spin=20000"))
+        until(lambda: len(s.workers()) > 8, what="workers that compute")
+        for c in kept:
+            c.send(head("/hello"))
+        assert [c.read().status for c in kept] == [200] * 10
 
 
 def test_a_client_that_has_gone_is_not_served(serve):

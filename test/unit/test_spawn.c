@@ -65,6 +65,7 @@ struct sim {
 	/* What a test looks at. */
 	unsigned most, batches[64], batch_count;
 	uint64_t done, slowest;
+	bool late;
 };
 
 static struct sim *
@@ -158,6 +159,7 @@ sim_view(const struct sim *s, struct spawn_view *v)
 		    (w->state == RUNNING && age < s->limits.patience_ns);
 	}
 	v->waiting = s->queued > 0;
+	v->late = s->late;
 	v->spare = s->spare;
 	v->on_processor = sim_on_processor(s);
 }
@@ -169,6 +171,7 @@ sim_look(struct sim *s)
 	struct spawn_decision d;
 
 	sim_view(s, &v);
+	s->late = false;
 	d = spawn_decide(&s->state, &v, &s->limits);
 	if (d.fork > 0) {
 		s->forks_left = d.fork;
@@ -252,6 +255,7 @@ sim_take(struct sim *s, struct worker *w)
 	w->client = s->queue[0];
 	if (waited > s->slowest)
 		s->slowest = waited;
+	s->late = s->late || (s->limits.queue_ns > 0 && waited > s->limits.queue_ns / 4);
 	s->queued--;
 	memmove(s->queue, s->queue + 1, s->queued * sizeof(s->queue[0]));
 	memmove(s->queued_at, s->queued_at + 1, s->queued * sizeof(s->queued_at[0]));
@@ -519,6 +523,26 @@ a_quick_request_passes_long_computations(void **unused)
 	test_free(s);
 }
 
+/* However many they are: what could be done is not refused. */
+static void
+long_computations_make_nobody_wait_for_the_limit(void **unused)
+{
+	(void)unused;
+	for (uint64_t queue = SECOND; queue <= 10 * SECOND; queue += 9 * SECOND) {
+		struct sim *s = sim_new(1, 256);
+
+		s->limits.queue_ns = queue;
+		sim_clients(s, 40, (struct profile){ 10 * US, 60 * SECOND, 0, 0 });
+		sim_run(s, 12 * SECOND);
+		print_message("40 computations, at most %llu s: all begun after %llu ms\n",
+		    (unsigned long long)(queue / SECOND), (unsigned long long)(s->slowest / MS));
+		assert_int_equal(s->queued, 0);
+		assert_true(s->slowest < queue);
+		assert_in_range(sim_workers(s), 40, 64);
+		test_free(s);
+	}
+}
+
 static void
 short_sleeps_are_not_starved(void **unused)
 {
@@ -686,6 +710,7 @@ main(void)
 		cmocka_unit_test(taken_processors_are_left_to_others),
 		cmocka_unit_test(long_computations_are_restrained),
 		cmocka_unit_test(a_quick_request_passes_long_computations),
+		cmocka_unit_test(long_computations_make_nobody_wait_for_the_limit),
 		cmocka_unit_test(short_sleeps_are_not_starved),
 		cmocka_unit_test(never_more_than_the_maximum),
 		cmocka_unit_test(surplus_leaves_after_the_idle_timeout),
