@@ -6,7 +6,7 @@
 ;;;
 ;;; A servlet is a file that defines
 ;;;
-;;;     (use-modules (modserver))
+;;;     (use-modules (modserver))   optional: for the compiler, a servlet has it anyway
 ;;;     (define (run s) ...)        answers one request
 ;;;     (define (init s) ...)       optional: once per process, before its first run
 ;;;     (define (cleanup) ...)      optional: before its process exits in an orderly way
@@ -17,8 +17,8 @@
 ;;; What is displayed without a port goes to the error log, and so does what
 ;;; programs print that `system` starts (`system*` drops it: the port is no file).
 ;;;
-;;; The procedures are those of modserver.h with hyphens, and man 3 modserver
-;;; says more of each.  Names may be symbols.  Text is UTF-8 (an octet that is
+;;; The procedures are those of modserver.h with hyphens (or as they stand there,
+;;; get_arg), and man 3 modserver says more of each.  Names may be symbols.  Text is UTF-8 (an octet that is
 ;;; none becomes "?"), a body is a bytevector.  What is missing is #f.  What
 ;;; fails raises a system-error.  `s` is good for its own request only, and for
 ;;; the thread that runs the servlet: else it is an error.

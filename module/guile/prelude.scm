@@ -132,6 +132,21 @@
              value))
          '(run init cleanup))))
 
+;; Every servlet has (modserver), imported or not, and its names as they stand
+;; in modserver.h: get_arg for get-arg.
+(define interface (resolve-interface '(modserver)))
+
+(define c-names
+  (let ((module (make-module))
+        (underscore (lambda (c) (if (char=? c #\-) #\_ c))))
+    (module-for-each
+     (lambda (name variable)
+       (let ((text (symbol->string name)))
+         (module-add! module (string->symbol (string-map underscore text))
+                      variable)))
+     interface)
+    module))
+
 ;; The program, or what the log is to say.
 (define (load-servlet file)
   (let* ((program #f)
@@ -143,6 +158,8 @@
                  (save-module-excursion
                   (lambda ()
                     (set-current-module (make-fresh-user-module))
+                    (module-use-interfaces! (current-module)
+                                            (list interface c-names))
                     (set! program (compile-and-run file))))))))))
     (or failure program)))
 

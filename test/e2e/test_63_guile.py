@@ -44,6 +44,7 @@ SERVLET = """
 (define (run s)
   (match (get-path-info s)
     ("/pid" (rwrite s (getpid)))
+    ("/both" (rwrite s (get_path s)))
     ("/ready" (rwrite s ready))
     ("/octets" (let ((body (rread s))) (unless (eof-object? body) (rwrite s body))))
     ("/parts" (rwrite s "a" 1 #vu8(0 255) 'b #\\c '(d "e")))
@@ -89,13 +90,24 @@ SAME = """
 (define (run s) (set! count (+ count 1)) (rwrite s helper-name count))
 """
 
+BARE = """
+(define (get-query s) "a definition of its own")
+(define (run s)
+  (set_status s 201)
+  (set_header s "X-Bare" "yes")
+  (rwrite s (get_arg s "arg") " " (get_method s) " " (get-method s))
+  (rflush s))
+"""
+
 
 @pytest.fixture(scope="module")
 def guile(tmp_path_factory):
     """One worker with everything, and two directories with files of the same names."""
     directory = tmp_path_factory.mktemp("guile")
     (directory / "all.scm").write_text(SERVLET)
-    lines = ['load_module ("module.guile", "scm")\nload_servlet ("%s/all.scm", "/*")\n' % directory]
+    (directory / "bare.scm").write_text(BARE)
+    lines = ['load_module ("module.guile", "scm")\nload_servlet ("%s/all.scm", "/*")\n'
+             'load_servlet ("%s/bare.scm", "/bare")\n' % (directory, directory)]
     for name in "one", "two":
         (directory / name).mkdir()
         (directory / name / "helper.scm").write_text(
@@ -124,6 +136,14 @@ def test_hello(guile):
 def test_every_procedure(guile):
     vocabulary.check_answers(guile, "/test", "guile", missing="#f", end="#<eof>", true="#t",
                              false="#f", walked="#f", joint="-")
+
+
+def test_names_of_c_without_an_import(guile):
+    """And a servlet that imports (modserver) has both as well."""
+    r = guile.get("/bare?arg=a")
+    assert (r.status, r.text, r.get("X-Bare")) == (201, "a GET GET", "yes")
+    assert "get_arg" not in guile.log()
+    assert guile.get("/both").text == "/both"
 
 
 def test_octets(guile):
