@@ -22,5 +22,6 @@ MODSERVER_API const struct module modserver_module = {
 	.open = library_open,
 	.init = library_init,
 	.run = library_run,
+	.inside = library_inside,
 	.close = library_close,
 };

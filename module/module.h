@@ -21,7 +21,7 @@
 
 /* Raised when this structure or the meaning of a function changes.  A
  * module of another version is refused. */
-#define MODULE_ABI 3u
+#define MODULE_ABI 4u
 
 #define MODULE_ERROR_MAX 4096
 
@@ -111,6 +111,14 @@ struct module {
 	 * lock released, so that threads which a servlet has started go on.  May
 	 * return without having called it.  NULL: nothing to release. */
 	void (*idle)(void (*sleep)(void *), void *argument);
+
+	/* For a runtime that is slow to enter from a thread it has not started (Go):
+	 * calls work(argument), which is the life of the worker from now on, from
+	 * inside the runtime, where run is entered at less cost.  For a program of
+	 * MODULE_IN_WORKER, once it is open; work returns when the worker ends or
+	 * another program has been opened.  0, or -1 without having called it, if
+	 * there is nothing to enter.  May be NULL. */
+	int (*inside)(void *program, void (*work)(void *), void *argument);
 
 	/* For reload "on", once after all opens, also if one has failed: visits
 	 * the files that programs were made of besides those of the

@@ -361,6 +361,40 @@ programs_idle(const struct programs *ps, void (*sleep)(void *), void *argument)
 	idle_next(&idle);
 }
 
+/* The programs from `next` on, each within the one before. */
+struct inside {
+	const struct programs *programs;
+	size_t next;
+	void (*work)(void *);
+	void *argument;
+};
+
+static void
+inside_next(void *argument)
+{
+	struct inside inside = *(struct inside *)argument;
+	const struct programs *ps = inside.programs;
+
+	while (inside.next < ps->count) {
+		const struct program *p = &ps->at[inside.next++];
+
+		if (p->place == MODULE_IN_WORKER && p->handle != NULL &&
+		    p->module->inside != NULL &&
+		    p->module->inside(p->handle, inside_next, &inside) == 0)
+			return;
+	}
+	inside.work(inside.argument);
+}
+
+void
+programs_inside(struct programs *ps, void (*work)(void *), void *argument)
+{
+	struct inside inside = { ps, 0, work, argument };
+
+	ps->opened = false;
+	inside_next(&inside);
+}
+
 void
 programs_close(struct programs *ps)
 {

@@ -28,6 +28,7 @@ struct programs {
 	size_t count;
 	const struct module **modules;	/* one per module of the configuration; NULL: optional, absent */
 	size_t module_count;
+	bool opened;			/* one was, in this worker, since programs_inside() */
 };
 
 /* Receives one problem, "FILE:LINE: ...", several lines where a language has
@@ -64,6 +65,9 @@ pid_t programs_fork(struct programs *ps);
 /* Calls sleep(argument) with every module's lock released.  It may not have been
  * called afterwards. */
 void programs_idle(const struct programs *ps, void (*sleep)(void *), void *argument);
+
+/* Calls work(argument) from inside the runtimes that are open in this worker. */
+void programs_inside(struct programs *ps, void (*work)(void *), void *argument);
 
 /* Calls close of every initialised program. */
 void programs_close(struct programs *ps);

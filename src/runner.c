@@ -108,9 +108,12 @@ runner_prepare(struct worker *w, struct program *p)
 
 	if (p->initialised)
 		return 0;
-	if (p->handle == NULL && program_open(p, error) == -1) {
-		rlog(&w->servlet, "%s could not be loaded: %s", p->servlet->text, error);
-		return -1;
+	if (p->handle == NULL) {
+		if (program_open(p, error) == -1) {
+			rlog(&w->servlet, "%s could not be loaded: %s", p->servlet->text, error);
+			return -1;
+		}
+		w->setup->programs->opened = true;
 	}
 	if (p->module->init != NULL && p->module->init(p->handle, &w->servlet) != 0)
 		return -1;

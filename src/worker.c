@@ -297,6 +297,25 @@ worker_sleep(void *argument)
 	    worker_timeout(wait->w), -1);
 }
 
+/* Until the worker ends, or has opened a program that it is better inside of. */
+static void
+worker_live(void *argument)
+{
+	struct worker_wait *wait = argument;
+	struct worker *w = wait->w;
+	const struct programs *programs = w->setup->programs;
+
+	while (!worker_done(w) && !programs->opened) {
+		wait->count = 0;
+		programs_idle(programs, worker_sleep, wait);
+		w->batch_ns = clock_ns();
+		w->sharing = SHARING_UNKNOWN;
+		w->loop.now_ms = w->batch_ns / 1000000u;
+		worker_batch(w, wait->events, wait->count > 0 ? wait->count : 0);
+		worker_count(w);
+	}
+}
+
 int
 worker_run(const struct worker_setup *setup)
 {
@@ -308,15 +327,8 @@ worker_run(const struct worker_setup *setup)
 		return 1;
 	}
 	board_idle(setup->board, setup->slot);
-	while (!worker_done(w)) {
-		wait.count = 0;
-		programs_idle(setup->programs, worker_sleep, &wait);
-		w->batch_ns = clock_ns();
-		w->sharing = SHARING_UNKNOWN;
-		w->loop.now_ms = w->batch_ns / 1000000u;
-		worker_batch(w, wait.events, wait.count > 0 ? wait.count : 0);
-		worker_count(w);
-	}
+	while (!worker_done(w))
+		programs_inside(setup->programs, worker_live, &wait);
 	programs_close(setup->programs);
 	return 0;
 }

@@ -169,6 +169,12 @@ modserver_go_head_room(struct exchange *x, size_t more)
 	return result;
 }
 
+void
+modserver_go_call(modserver_go_work *work, void *argument)
+{
+	work(argument);
+}
+
 /* --------------------------------------------- what the server looks for */
 
 /* Answers with the handler of Handle. */
@@ -213,6 +219,14 @@ MODSERVER_API void
 modserver_go_cleanup(void)
 {
 	modserverCleanup();
+}
+
+/* Go is slow to enter from a thread that it does not know: with Go 1.19 six system
+ * calls for each request.  Below a call of Go it knows the thread. */
+MODSERVER_API void
+modserver_go_inside(modserver_go_work *work, void *argument)
+{
+	modserverInside(work, argument);
 }
 
 /* Returns when every init of Go is through: NULL, or what is missing. */

@@ -53,6 +53,10 @@ struct exchange {
  * flush.  0, or -1: the client has gone. */
 int modserver_go_send(struct exchange *x, int flush);
 
+/* What a worker does with its life; calls work(argument). */
+typedef void modserver_go_work(void *argument);
+void modserver_go_call(modserver_go_work *work, void *argument);
+
 /* Room for `more` octets of head.  0, or -1: out of memory. */
 int modserver_go_head_room(struct exchange *x, size_t more);
 

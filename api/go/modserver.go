@@ -123,6 +123,14 @@ func modserverCleanup() {
 	}
 }
 
+// modserverInside runs the server's loop in a call from Go, so that the
+// requests that it answers are calls back.
+//
+//export modserverInside
+func modserverInside(work *C.modserver_go_work, argument unsafe.Pointer) {
+	C.modserver_go_call(work, argument)
+}
+
 // modserverReady is called by the server when it has loaded the library; Go
 // lets the call through when every init has returned.
 //

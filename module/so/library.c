@@ -21,7 +21,9 @@ struct library {
 	int (*run)(servlet *s);
 	int (*init)(servlet *s);
 	void (*cleanup)(void);
+	void (*inside)(void (*work)(void *), void *argument);	/* or NULL */
 	bool initialised;
+	bool entered;		/* inside is on the stack */
 	bool go_run;		/* run is api/go's: it logs by itself */
 };
 
@@ -79,7 +81,7 @@ library_entries(struct library *l, char *error)
 {
 	static const char *const names[] = { "run", "init", "cleanup" };
 	static const char *const go_names[] = { GO_RUN, GO_INIT, GO_CLEANUP };
-	void *at[3];
+	void *at[3], *inside = own_function(l, GO_INSIDE);
 
 	for (size_t i = 0; i < 3; i++) {
 		at[i] = own_function(l, names[i]);
@@ -106,6 +108,7 @@ library_entries(struct library *l, char *error)
 	SET_FUNCTION(l->run, at[0]);
 	SET_FUNCTION(l->init, at[1]);
 	SET_FUNCTION(l->cleanup, at[2]);
+	SET_FUNCTION(l->inside, inside);
 	return 0;
 }
 
@@ -228,6 +231,19 @@ library_run(void *program, servlet *s)
 		return result;
 	rlog(s, "run returned %d", result);
 	return -1;
+}
+
+int
+library_inside(void *program, void (*work)(void *), void *argument)
+{
+	struct library *l = program;
+
+	if (l->inside == NULL || l->entered)
+		return -1;
+	l->entered = true;
+	l->inside(work, argument);
+	l->entered = false;
+	return 0;
 }
 
 void

@@ -10,11 +10,13 @@
 
 /* What api/go exports, which Go cannot export by the usual names.  The entry
  * answers a request as module.h says of run; ready waits until Go's init
- * functions are through and says why there is nothing to run, if there is not. */
+ * functions are through and says why there is nothing to run, if there is not;
+ * inside calls work(argument) from Go. */
 #define GO_RUN "modserver_go_run"
 #define GO_INIT "modserver_go_init"
 #define GO_CLEANUP "modserver_go_cleanup"
 #define GO_READY "modserver_go_ready"
+#define GO_INSIDE "modserver_go_inside"
 
 /* In the workers what Go has built, whatever it is called; all else in the zygote. */
 enum module_place library_place(const char *path);
@@ -24,6 +26,7 @@ int library_check(const struct module_servlet *servlet, char *error);
 void *library_open(const struct module_servlet *servlet, char *error);
 int library_init(void *program, servlet *s);
 int library_run(void *program, servlet *s);
+int library_inside(void *program, void (*work)(void *), void *argument);
 void library_close(void *program);
 
 /* ------------------------------------------------- elf.c, without loading */

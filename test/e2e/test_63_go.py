@@ -108,6 +108,25 @@ def test_any_name(serve, tmp_path, module):
         s.reload()
 
 
+def test_a_worker_lives_inside_every_runtime(serve, tmp_path):
+    """From outside, entering Go for a request would take six system calls more."""
+    for name in "ab":
+        shutil.copy(SERVLET, tmp_path / f"{name}.go.so")
+    s = serve('''load_module ("module.go", "go.so")
+                 load_servlet ("%s/a.go.so", "/a/*")
+                 load_servlet ("%s/a.go.so", "/again/*")
+                 load_servlet ("%s/b.go.so", "/b/*")
+                 load_servlet ("%s/crash.so", "/crash")
+                 workers { max = 1 }''' % (tmp_path, tmp_path, tmp_path, harness.SERVLETS))
+    for path in ("/a", "/again", "/b"):
+        s.get(path + "/count")
+    for path in ("/a", "/again", "/b", "/a"):
+        assert s.get(path + "/stack").text.count("modserver.modserverInside(") == 1
+        assert s.get(path + "/busy").status == 200
+    assert s.get("/crash?how=segv").status == 500
+    s.wait_log(r"signal 11")
+
+
 def test_goroutines_and_the_collector(go):
     before = go.get("/s/count").text
     results = {go.get("/s/busy").text for _ in range(20)}

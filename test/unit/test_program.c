@@ -114,6 +114,13 @@ static const struct { const char *name, *text; } libraries[] = {
 	    "  signal(SIGTERM, SIG_IGN); signal(SIGSEGV, SIG_IGN); return (void *)1; }\n"
 	    TABLE ".abi = MODULE_ABI, .flags = MODULE_KEEPS_SIGNALS, .name = \"w\", .place = place,\n"
 	    "  .check = check, .open = sopen, .run = run_ };\nvoid *unused(void) { return (void *)open_; }" },
+	{ "test_inside", "#include \"module/module.h\"\n#include <stdlib.h>\n"
+	    "static enum module_place place(const char *p) { (void)p; return MODULE_IN_WORKER; }\n"
+	    "static int inside(void *p, void (*work)(void *), void *argument) { (void)p;\n"
+	    "  if (getenv(\"INSIDE\") != NULL) return -1;\n"
+	    "  setenv(\"INSIDE\", \"1\", 1); work(argument); unsetenv(\"INSIDE\"); return 0; }\n"
+	    TABLE ".abi = MODULE_ABI, .name = \"i\", .place = place, .open = open_, .run = run_,\n"
+	    "  .inside = inside };" },
 	{ "test_hooks", "#include <unistd.h>\n#include \"module/module.h\"\n"
 	    "static void before(void) { setenv_(\"B\"); }\n"
 	    TABLE ".abi = MODULE_ABI, .name = \"h\", .open = open_, .run = run_, .before_fork = before,\n"
@@ -421,6 +428,43 @@ what_belongs_in_a_worker_is_opened_there(void **unused)
 }
 
 static void
+note_inside(void *argument)
+{
+	int *calls = argument;
+
+	calls[getenv("INSIDE") != NULL]++;
+}
+
+static void
+work_goes_on_inside_what_is_open(void **unused)
+{
+	struct setting *s = setting_new();
+	char error[MODULE_ERROR_MAX];
+	struct programs *ps;
+	int calls[2] = { 0, 0 };
+
+	(void)unused;
+	add_module(s, "so");
+	add_servlet(s, "good");
+	add_module(s, "test_inside");
+	add_servlet(s, "good");
+	add_servlet(s, "good");
+	ps = load(s);
+	assert_non_null(ps);
+	programs_inside(ps, note_inside, calls);
+	assert_int_equal(calls[0], 1);
+	for (size_t i = 1; i < 3; i++) {
+		assert_int_equal(program_open(&ps->at[i], error), 0);
+		ps->opened = true;
+		programs_inside(ps, note_inside, calls);
+		assert_int_equal(calls[1], i);
+		assert_false(ps->opened);
+		assert_null(getenv("INSIDE"));
+	}
+	assert_int_equal(calls[0], 1);
+}
+
+static void
 what_belongs_in_a_worker_is_checked_before(void **unused)
 {
 	struct setting *s = setting_new();
@@ -593,6 +637,7 @@ main(void)
 		cmocka_unit_test(optional_ones_are_left_out),
 		cmocka_unit_test(dispositions_survive_loading),
 		cmocka_unit_test(what_belongs_in_a_worker_is_opened_there),
+		cmocka_unit_test(work_goes_on_inside_what_is_open),
 		cmocka_unit_test(what_belongs_in_a_worker_is_checked_before),
 		cmocka_unit_test(a_crash_while_loading_has_a_name),
 		cmocka_unit_test(no_value_of_loading_does_harm),

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -72,6 +73,8 @@ func run(s unsafe.Pointer) int {
 	case "count":
 		count++
 		api.Rprintf(s, "%d", count)
+	case "stack":
+		api.Rwrite(s, string(debug.Stack()))
 	case "octets":
 		octets(s)
 	case "busy":
