@@ -95,6 +95,16 @@ parcel_spool(struct parcel *p, const struct spool *s)
 	return false;
 }
 
+/* Of a request that has been answered, whose head the servlet's functions have
+ * cut into strings, goes only what arrived behind it. */
+static void
+parcel_answered(struct parcel *p, struct message *m, const struct request *r)
+{
+	m->has_request = true;
+	m->buffer_length = r->length - r->fed;
+	parcel_octets(p, r->buffer + r->fed, m->buffer_length);
+}
+
 static void
 parcel_request(struct parcel *p, struct message *m, const struct request *r)
 {
@@ -142,16 +152,19 @@ handover_send(int fd, struct connection *c, uint64_t now_ns)
 		.remote_port = c->remote_port, .progress = c->progress, .moved = c->moved,
 	};
 	struct msghdr h = { .msg_iov = p.iov, .msg_control = control.room };
+	bool answered = c->state == CONNECTION_WRITING;
 	struct cmsghdr *rights;
 
 	/* A file goes as it is: with what was held back of it. */
-	if (c->request != NULL && c->request->body.fd != -1 &&
+	if (c->request != NULL && !answered && c->request->body.fd != -1 &&
 	    spool_to_file(&c->request->body) == -1)
 		return -1;
 	memcpy(m.remote, c->remote, sizeof(m.remote));
 	parcel_octets(&p, &m, sizeof(m));
 	p.fds[p.fd_count++] = c->fd;
-	if (c->request != NULL)
+	if (c->request != NULL && answered)
+		parcel_answered(&p, &m, c->request);
+	else if (c->request != NULL)
 		parcel_request(&p, &m, c->request);
 	if (c->output != NULL)
 		parcel_output(&p, &m, c->output);
@@ -219,6 +232,8 @@ unpack_request(struct loop *l, struct connection *c, const struct message *m,
 	memcpy(r->buffer, *at, m->buffer_length);
 	*at += m->buffer_length;
 	r->length = m->buffer_length;
+	if (c->state == CONNECTION_WRITING)	/* answered: the buffer has what follows it */
+		return 0;
 	head = m->head_done ? m->parser.head_length : m->fed;
 	if (head > r->length)
 		return -1;

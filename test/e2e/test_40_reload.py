@@ -52,6 +52,20 @@ def test_a_running_request_completes(serve):
         assert r.status == 200 and "interrupted" not in r.text
 
 
+def test_a_response_on_its_way_completes(serve):
+    """It is drained by the new generation, which answers what was pipelined behind it."""
+    s = serve()
+    old = s.workers()
+    with s.connect() as c:
+        c.send(head("/big?n=20000000") + head("/hello"))
+        c.fill()
+        s.reload()
+        until(lambda: not set(old) & set(s.workers()), what="the old workers to leave")
+        assert len(c.read().body) == 20000000
+        assert c.read().body == b"hello\n"
+        assert c.request("/hello").body == b"hello\n"
+
+
 def test_half_sent_requests_complete(serve):
     s = serve()
     with s.connect() as a, s.connect() as b:
