@@ -20,7 +20,7 @@ from client import Client, head  # noqa: E402
 REQUESTS = int(os.environ.get("REQUESTS", "1000000"))
 PROCESSES, CONNECTIONS = 2, 32      # clients, and connections of each
 ON_A_CONNECTION = 100               # requests before a new connection is made
-TIMEOUT = 60                        # seconds for an answer: then it hangs
+TIMEOUT = 100                       # seconds for an answer: then it hangs
 
 # So that thousands of workers are forked, and dozens serve at once.  A slow
 # machine is no failure: nothing is refused for its age, TIMEOUT says what hangs.
