@@ -56,7 +56,7 @@ void runtime_end(void);
 /* Calls Modserver.name(arguments), which is in the prelude. */
 VALUE prelude_call(const char *name, int argc, ...);
 
-/* Registers the object for ever and returns it. */
+/* Keeps the object for ever, where it is (Ruby may compact its heap), and returns it. */
 VALUE keep(VALUE object);
 
 /* ------------------------------------------------------------------- error */

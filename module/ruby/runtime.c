@@ -20,14 +20,13 @@
 #include "ruby_prelude.h"
 
 static VALUE modserver;		/* module Modserver */
-static VALUE kept;		/* an Array */
 static struct sigaction sigchld;	/* Ruby's own */
 static VALUE (*report)(VALUE module, VALUE text);
 
 VALUE
 keep(VALUE object)
 {
-	rb_ary_push(kept, object);
+	rb_gc_register_mark_object(object);
 	return object;
 }
 
@@ -51,8 +50,6 @@ open_all(VALUE gemfile)
 {
 	VALUE prelude;
 
-	rb_gc_register_address(&kept);
-	kept = rb_ary_new();
 	prelude = rb_utf8_str_new((const char *)ruby_prelude, sizeof(ruby_prelude));
 	rb_funcall(rb_mKernel, rb_intern("eval"), 4, prelude,
 	    rb_const_get(rb_cObject, rb_intern("TOPLEVEL_BINDING")),

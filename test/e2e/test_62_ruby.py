@@ -429,6 +429,39 @@ def test_beside_python(serve, tmp_path):
     s.wait_log(r"Ruby \d+\.\d+\.\d+, prefix /\S+, /\S*libruby")
 
 
+def test_compaction(serve, tmp_path):
+    """An application may have its objects moved, when it is loaded or any time."""
+    move = "GC.verify_compaction_references(toward: :empty%s)\n"
+    (tmp_path / "a.rb").write_text(move % ", double_heap: true" + """
+def run(s)
+  names = []
+  %s
+  s.each_header { |n, v| names << n if n == "Host"; nil }
+  s.each_route { |r| names << r.route; nil }
+  s.set_header "X-Names", names.join(" ")
+  s.rwrite names.size
+end
+""" % move % "")
+    (tmp_path / "b.ru").write_text("""
+class Each
+  def initialize(env) = @env = env
+  def each
+    %s
+    yield @env["REQUEST_METHOD"] + @env["HTTP_HOST"]
+    yield @env["rack.input"].read
+  end
+end
+run lambda { |env| [200, { "content-type" => "text/plain" }, Each.new(env)] }
+""" % move % "")
+    s = serve('load_module ("module.ruby", { "rb", "ru" })\nworkers { max = 1 }\n'
+              'load_servlet ("%s/a.rb", "/a")\nload_servlet ("%s/b.ru", "/b/*")\n' % (tmp_path, tmp_path),
+              env=NO_LEAKS)
+    for i in range(3):
+        r = s.get("/a")
+        assert (r.text, r.get("X-Names")) == ("3", "Host /a /b/*")
+        assert s.get("/b/", method="POST", body=b"body").text == "POSTtestbody"
+
+
 def test_bundler(serve, tmp_path):
     """The gems of a Gemfile beside the servlet, and no others; one set in a server."""
     for name in "one", "two":
