@@ -108,10 +108,13 @@ def test_rails(tmp_path):
     with site as s:
         use_notes(s, "")
         s.wait_log("Completed 302 Found")
-    # Below a prefix, as the guide says it.
+    # Below a prefix, as the guide says it, and warm when workers are forked.
+    with open(site.path / "config.ru", "a") as config:
+        config.write((site.path / "warmup.ru").read_text())
     conf = site.path / "modserver.conf"
     conf.write_text(conf.read_text().replace('"/*"', '"/shop/*"'))
     s.env["RAILS_RELATIVE_URL_ROOT"] = "/shop"
     site.run("cd %s && RAILS_ENV=production bin/rails assets:precompile" % site.path)
     with site as s:
+        assert 'GET "/notes/new" for' in s.log()
         use_notes(s, "/shop")
