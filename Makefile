@@ -16,6 +16,7 @@ GO      = /usr/bin/go
 RUSTC   = /usr/bin/rustc
 GDC     = gdc
 NIM     = nim
+GHC     = ghc
 BUILD   = build
 OUT     = $(if $(filter build,$(BUILD)),.,$(BUILD))
 # Seconds for each target of `make fuzz`; requests in each language of `make soak`.
@@ -54,6 +55,7 @@ EXAMPLES = $(patsubst %.c,%.so,$(wildcard examples/c/*.c)) \
 	$(patsubst %.rs,%.so,$(wildcard examples/rust/*.rs)) \
 	$(patsubst %.d,%.so,$(wildcard examples/d/*.d)) \
 	$(patsubst %.nim,%.so,$(wildcard examples/nim/*.nim)) \
+	$(patsubst %.hs,%.so,$(wildcard examples/haskell/*.hs)) \
 	$(patsubst %/,%.go.so,$(dir $(wildcard examples/go/*/*.go)))
 UNITS    = $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/test_*.c))
 SERVLETS = $(patsubst %.c,build/%.so,$(wildcard test/servlets/*.c))
@@ -89,7 +91,7 @@ help:
 	@echo 'make bench-quick bench   compare with other servers: 5 minutes, 25 minutes'
 	@echo 'make install uninstall  under DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make clean'
-	@echo 'Variables: CC CFLAGS LDFLAGS BUILD POLLER=$(POLLER) WERROR=1 PYTHON RUBY GO RUSTC GDC NIM'
+	@echo 'Variables: CC CFLAGS LDFLAGS BUILD POLLER=$(POLLER) WERROR=1 PYTHON RUBY GO RUSTC GDC NIM GHC'
 
 # dep/install may bring the very compiler, so the build is a make of its own.
 run:
@@ -283,6 +285,10 @@ examples/d/%.so: examples/d/%.d
 examples/nim/%.so: examples/nim/%.nim modserver.h
 	$(call compile,$(NIM),nim,c --hints:off --app:lib --noMain --mm:arc -d:release -d:noSignalHandler \
 	    --passC:-I. --nimcache:build/nim/$* -o:$@ $<)
+
+examples/haskell/%.so: examples/haskell/%.hs examples/haskell/runtime.c modserver.h
+	$(call compile,$(GHC),ghc,-v0 -O -Wall -dynamic -shared -fPIC -I. -outputdir build/haskell -o $@ \
+	    $(filter %.hs %.c,$^) -lHSrts-ghc$$($(GHC) --numeric-version))
 
 # Go keeps what it has compiled, its standard library first of all, in build/go
 # (about half a minute for two processors), and asks no network.

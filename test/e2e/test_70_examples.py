@@ -119,6 +119,6 @@ def test_cgi(server):
 def test_languages_that_export_c_symbols(server):
     """Those whose compiler is here; all of them escape."""
     for target in routes(server):
-        m = re.match(r"/examples/(c\+\+|c%2B%2B|rust|d|nim)/hello\.so$", target)
+        m = re.match(r"/examples/(c\+\+|c%2B%2B|rust|d|nim|haskell)/hello\.so$", target)
         if m:
             assert server.get(target + "?name=%3Ci%3E").text.startswith("Hello, &lt;i&gt;, from ")
