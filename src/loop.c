@@ -14,6 +14,11 @@
 #define ACCESS_BUFFER (64 * 1024)
 #define LINGER_MS 5000
 
+/* Requests made before fork: one for the servlet, and what the helper reads
+ * meanwhile.  A thread's first malloc() makes it a heap of its own, which costs
+ * more than many a request. */
+#define REQUESTS_READY 3
+
 int
 loop_prepare(struct loop *l, const struct config *config, bool access_log)
 {
@@ -31,7 +36,9 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	l->scratch_size = SCRATCH + config->limits.head_bytes;
 	l->scratch = malloc(l->scratch_size);
 	l->access_lines = access_log ? malloc(ACCESS_BUFFER) : NULL;
-	return l->scratch == NULL || (access_log && l->access_lines == NULL) ? -1 : 0;
+	if (l->scratch == NULL || (access_log && l->access_lines == NULL))
+		return -1;
+	return request_pool_fill(&l->requests, REQUESTS_READY);
 }
 
 int

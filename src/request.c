@@ -21,6 +21,44 @@ request_reset(struct request *r, const struct config_limits *limits)
 	r->ready_ns = 0;
 }
 
+static struct request *
+request_make(const struct request_pool *pool)
+{
+	struct request *r = malloc(sizeof(*r) + pool->limits->headers * sizeof(r->fields[0]));
+
+	if (r == NULL)
+		return NULL;
+	r->buffer = malloc(REQUEST_BUFFER);
+	if (r->buffer == NULL) {
+		free(r);
+		return NULL;
+	}
+	r->size = REQUEST_BUFFER;
+	spool_init(&r->body, REQUEST_BODY_MEMORY);
+	return r;
+}
+
+static void
+request_put(struct request_pool *pool, struct request *r)
+{
+	r->next = pool->free;
+	pool->free = r;
+	pool->count++;
+}
+
+int
+request_pool_fill(struct request_pool *pool, size_t count)
+{
+	while (pool->count < count) {
+		struct request *r = request_make(pool);
+
+		if (r == NULL)
+			return -1;
+		request_put(pool, r);
+	}
+	return 0;
+}
+
 struct request *
 request_new(struct request_pool *pool)
 {
@@ -29,17 +67,8 @@ request_new(struct request_pool *pool)
 	if (r != NULL) {
 		pool->free = r->next;
 		pool->count--;
-	} else {
-		r = malloc(sizeof(*r) + pool->limits->headers * sizeof(r->fields[0]));
-		if (r == NULL)
-			return NULL;
-		r->buffer = malloc(REQUEST_BUFFER);
-		if (r->buffer == NULL) {
-			free(r);
-			return NULL;
-		}
-		r->size = REQUEST_BUFFER;
-		spool_init(&r->body, REQUEST_BODY_MEMORY);
+	} else if ((r = request_make(pool)) == NULL) {
+		return NULL;
 	}
 	r->length = 0;
 	request_reset(r, pool->limits);
@@ -56,9 +85,7 @@ request_free(struct request_pool *pool, struct request *r)
 		free(r);
 		return;
 	}
-	r->next = pool->free;
-	pool->free = r;
-	pool->count++;
+	request_put(pool, r);
 }
 
 void

@@ -44,6 +44,9 @@ struct request_pool {
 	const struct config_limits *limits;
 };
 
+/* Puts so many in the pool ahead of their use.  0, or -1: out of memory. */
+int request_pool_fill(struct request_pool *pool, size_t count);
+
 /* NULL when out of memory. */
 struct request *request_new(struct request_pool *pool);
 

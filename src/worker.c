@@ -31,6 +31,8 @@ worker_forked_child(void)
 	struct connection *c;
 	size_t i;
 
+	if (worker.setup == NULL)
+		return;		/* the zygote's child: a worker itself */
 	for (c = worker.loop.all; c != NULL; c = c->next)
 		close(c->fd);
 	for (i = 0; i < worker.intake.listener_count; i++)
@@ -48,6 +50,8 @@ worker_prepare(const struct config *config, bool access_log)
 	crash_prepare();
 	w->arena = arena_new(SERVLET_ARENA_MAX);
 	if (w->arena == NULL || response_init(&w->response) == -1)
+		return -1;
+	if (pthread_atfork(NULL, NULL, worker_forked_child) != 0)
 		return -1;
 	return loop_prepare(&w->loop, config, access_log);
 }
@@ -67,9 +71,9 @@ worker_init(struct worker *w, const struct worker_setup *setup)
 	w->servlet.response = &w->response;
 	w->servlet.arena = w->arena;
 	if (poller_add(w->loop.poller, setup->control_fd, POLLER_IN, &w->control) == -1 ||
-	    intake_init(w) == -1 || crash_init(w) == -1)
+	    intake_init(w) == -1)
 		return -1;
-	return pthread_atfork(NULL, NULL, worker_forked_child) == 0 ? 0 : -1;
+	return crash_init(w);
 }
 
 /* Nobody follows: idle connections have nothing to wait for. */
