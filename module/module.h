@@ -134,6 +134,10 @@ struct module {
  * body (RFC 3875, 6.2.2).  0, or -1 after a line in the log: too late. */
 MODSERVER_API int module_redirect(servlet *s, const char *target);
 
+/* Our own address on the connection that the request came over, which may be a
+ * proxy's: "192.0.2.1", "::1", or "unix".  Lives as long as the request. */
+MODSERVER_API const char *module_server_addr(servlet *s);
+
 /* Writes a text of any number of lines to the error log: with the request's id,
  * as rlog() does, or without if s is NULL.  NUL shows as \x00. */
 MODSERVER_API void module_log(servlet *s, const char *text, size_t length);

@@ -25,6 +25,7 @@ static const struct variable variables[] = {
 	{ "REQUEST_SCHEME", get_scheme },
 	{ "REQUEST_URI", get_target },
 	{ "SCRIPT_NAME", get_script_name },
+	{ "SERVER_ADDR", module_server_addr },
 	{ "SERVER_NAME", get_server_name },
 	{ "SERVER_PROTOCOL", get_protocol },
 	{ "UNIQUE_ID", get_request_id },

@@ -79,29 +79,44 @@ connection_close(struct loop *l, struct connection *c)
 	l->dead = c;
 }
 
-void
-connection_set_remote(struct connection *c, const struct sockaddr *address)
+/* The address as text, "unix" for one that is none; returns its port. */
+static uint16_t
+address_text(const struct sockaddr *address, char text[CONNECTION_REMOTE_MAX])
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
 
 	switch (address->sa_family) {
 	case AF_INET:
-		inet_ntop(AF_INET, &v4->sin_addr, c->remote, sizeof(c->remote));
-		c->remote_port = ntohs(v4->sin_port);
-		break;
+		inet_ntop(AF_INET, &v4->sin_addr, text, CONNECTION_REMOTE_MAX);
+		return ntohs(v4->sin_port);
 	case AF_INET6:
 		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], c->remote,
-			    sizeof(c->remote));
+			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text,
+			    CONNECTION_REMOTE_MAX);
 		else
-			inet_ntop(AF_INET6, &v6->sin6_addr, c->remote, sizeof(c->remote));
-		c->remote_port = ntohs(v6->sin6_port);
-		break;
+			inet_ntop(AF_INET6, &v6->sin6_addr, text, CONNECTION_REMOTE_MAX);
+		return ntohs(v6->sin6_port);
 	default:
-		memcpy(c->remote, "unix", sizeof("unix"));
-		c->remote_port = 0;
+		memcpy(text, "unix", sizeof("unix"));
+		return 0;
 	}
+}
+
+void
+connection_set_remote(struct connection *c, const struct sockaddr *address)
+{
+	c->remote_port = address_text(address, c->remote);
+}
+
+void
+connection_get_local(const struct connection *c, char text[CONNECTION_REMOTE_MAX])
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNIX };
+	socklen_t length = sizeof(address);
+
+	(void)getsockname(c->fd, (struct sockaddr *)&address, &length);
+	(void)address_text((const struct sockaddr *)&address, text);
 }
 
 void

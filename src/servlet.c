@@ -298,6 +298,17 @@ get_server_port(servlet *s)
 }
 
 const char *
+module_server_addr(servlet *s)
+{
+	char *text = arena_alloc(s->arena, CONNECTION_REMOTE_MAX);
+
+	if (text == NULL)
+		return "";
+	connection_get_local(s->connection, text);
+	return text;
+}
+
+const char *
 get_request_id(servlet *s)
 {
 	return s->request_id;

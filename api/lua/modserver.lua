@@ -37,6 +37,7 @@
 ---@field REQUEST_SCHEME string
 ---@field CONTENT_TYPE string
 ---@field CONTENT_LENGTH string
+---@field SERVER_ADDR string
 ---@field SERVER_NAME string
 ---@field SERVER_PORT string
 ---@field SERVER_PROTOCOL string

@@ -191,7 +191,7 @@ def test_environment(plain):
     assert r.text == "assigned|/changed|||CGI/1.1|test|%s|%s/answers.lua|2" % (plain.directory, plain.directory)
     names = plain.get("/x/pairs").text.split()
     assert {"REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "SERVER_NAME", "SERVER_PORT",
-            "SERVER_PROTOCOL", "SERVER_SOFTWARE", "GATEWAY_INTERFACE", "REMOTE_ADDR", "HTTP_HOST",
+            "SERVER_PROTOCOL", "SERVER_SOFTWARE", "GATEWAY_INTERFACE", "REMOTE_ADDR", "SERVER_ADDR", "HTTP_HOST",
             "input", "error"} <= set(names)
     assert plain.get("/x/error").text == "x"
     plain.wait_log(r"request \S+ /x/\*: one 2$")

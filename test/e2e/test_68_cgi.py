@@ -149,9 +149,9 @@ def variables(response):
 
 # ------------------------------------------------------- compared with Apache
 # Where we differ: DOCUMENT_ROOT and what comes of it only if configured; REMOTE_HOST and
-# UNIQUE_ID always; no SERVER_ADDR, SERVER_ADMIN, SERVER_SIGNATURE and CONTEXT_*.
+# UNIQUE_ID always; no SERVER_ADMIN, SERVER_SIGNATURE and CONTEXT_*.
 THEIRS_ALONE = {"CONTEXT_DOCUMENT_ROOT", "CONTEXT_PREFIX", "DOCUMENT_ROOT", "PATH_TRANSLATED",
-                "SERVER_ADDR", "SERVER_ADMIN", "SERVER_SIGNATURE"}
+                "SERVER_ADMIN", "SERVER_SIGNATURE"}
 OURS_ALONE = {"REMOTE_HOST", "UNIQUE_ID", "LC_ALL"}
 OTHER_VALUES = {"SERVER_SOFTWARE", "REMOTE_PORT", "PATH"}
 
