@@ -138,8 +138,7 @@ die:
 	raise(signal_number);
 }
 
-/* A servlet has called exit(): its client and the others are looked after. */
-static void
+void
 crash_at_exit(void)
 {
 	struct worker *w = crash_worker;
@@ -150,6 +149,12 @@ crash_at_exit(void)
 	crash_answer(w, 500);
 	crash_access_lines(w);
 	helper_evacuate(&w->helper);
+}
+
+void
+crash_disarm(void)
+{
+	crash_pid = 0;
 }
 
 void

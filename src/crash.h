@@ -20,4 +20,11 @@ void crash_prepare(void);
 /* Installs the handlers for this process's main thread, and one for exit(). */
 int crash_init(struct worker *w);
 
+/* At the end of any process: if a servlet has called exit(), its client and the
+ * others are looked after.  Async-signal-safe. */
+void crash_at_exit(void);
+
+/* This process is about to end as it should: _exit() does no more than that. */
+void crash_disarm(void);
+
 #endif

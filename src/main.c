@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "config.h"
+#include "crash.h"
 #include "master.h"
+#include "modserver.h"
 #include "module_load.h"
 #include "poller.h"
 #include "title.h"
@@ -96,6 +99,24 @@ usage_error(const char *what)
 	print_usage(stderr);
 	return 1;
 }
+
+#ifdef SYS_exit_group
+/* In libc's place, where it would do nothing else: os._exit in Python, exit! in
+ * Ruby and libraries that give up come here. */
+MODSERVER_API _Noreturn void
+_exit(int status)
+{
+	crash_at_exit();
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+MODSERVER_API _Noreturn void
+_Exit(int status)
+{
+	_exit(status);
+}
+#endif
 
 int
 main(int argc, char **argv)

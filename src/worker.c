@@ -140,7 +140,8 @@ worker_control(struct worker *w)
 		break;
 	case CONTROL_EOF:
 	case CONTROL_ERROR:
-		_exit(0);	/* the zygote has gone, and the server with it */
+		crash_disarm();	/* the zygote has gone, and the server with it */
+		_exit(0);
 	default:
 		break;
 	}

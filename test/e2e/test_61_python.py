@@ -255,6 +255,14 @@ def test_exceptions(python):
     vocabulary.check_failure(python, "/coroutine", "not async def")
 
 
+def test_exit_of_the_process(serve, tmp_path):
+    """os._exit runs nothing, and yet the client has an answer."""
+    (tmp_path / "a.py").write_text("import os\ndef run(s): os._exit(3)\n")
+    s = serve('load_module ("module.python", "py")\nload_servlet ("%s/a.py", "/x")\n' % tmp_path)
+    assert s.get("/x").status == 500
+    s.wait_log(r"called exit\(3\)")
+
+
 def test_exit_costs_the_request_only(python):
     pid = python.get("/pid").text
     vocabulary.check_failure(python, "/exit", "SystemExit: 0")

@@ -269,6 +269,15 @@ def test_exceptions(ruby):
     vocabulary.check_failure(ruby, "/throw", "UncaughtThrowError")
 
 
+def test_exit_of_the_process(serve, tmp_path):
+    """exit! runs nothing, and yet the client has an answer."""
+    (tmp_path / "a.rb").write_text("def run(s) = exit!(3)\n")
+    s = serve('load_module ("module.ruby", "rb")\nload_servlet ("%s/a.rb", "/x")\n' % tmp_path,
+              env=NO_LEAKS)
+    assert s.get("/x").status == 500
+    s.wait_log(r"called exit\(3\)")
+
+
 def test_exit_costs_the_request_only(ruby):
     pid = ruby.get("/pid").text
     vocabulary.check_failure(ruby, "/exit", "SystemExit")
