@@ -230,8 +230,9 @@ helper_hold(struct helper *h, uint64_t turn)
 	connection_unwatch(&w->loop, w->servlet.connection);
 	intake_update(w, true);
 	siblings_run_all(w);
-	/* This worker accepts no more: if all are so, somebody must see to what comes. */
-	if (atomic_load(&w->setup->board->idle) == 0)
+	/* This worker accepts no more: if all are so, or one alone is left, somebody
+	 * must see to what comes. */
+	if (atomic_load(&w->setup->board->idle) <= 1)
 		board_wake(w->setup->board);
 	while (atomic_load(&h->turn) == turn) {
 		w->loop.now_ms = clock_ms();

@@ -13,6 +13,10 @@
  *     One more worker only when no servlet has been entered for a while, so
  *     that a quick request does not wait behind slow computations for ever;
  *     and as many as it takes before work is refused that could be done.
+ *
+ * And before any work waits: where several are asleep in servlets and one alone
+ * is left, it gets company, for the next slow request would take it too, and
+ * those behind it would wait for a fork.
  */
 #include <stddef.h>
 
@@ -26,6 +30,9 @@
  * one more of them; later where that takes processor time from somebody. */
 #define BUSY_PATIENCE 4
 #define TAKEN_PATIENCE 40
+
+/* So many asleep at once are a load, not one slow request. */
+#define SLEEPERS_MIN 2
 
 /* With every processor taken by a servlet, one more worker is forked when
  * none has been entered for so long; with twice as many servlets as processors
@@ -89,6 +96,13 @@ spawn_wanted(const struct spawn_state *state, const struct spawn_view *v,
 	return batch;
 }
 
+bool
+spawn_last_one(const struct spawn_view *v)
+{
+	return v->available == 1 && v->starting == 0 &&
+	    v->workers >= v->available + SLEEPERS_MIN + v->on_processor;
+}
+
 /* How long until the next look while something waits. */
 static uint64_t
 spawn_look_ns(const struct spawn_state *state, const struct spawn_view *v,
@@ -122,6 +136,8 @@ spawn_decide(struct spawn_state *state, const struct spawn_view *v,
 	if (!v->waiting) {
 		state->batch = 0;
 		state->waiting_since_ns = state->short_since_ns = 0;
+		if (d.fork == 0 && spawn_last_one(v))
+			d.fork = min_unsigned(1, room);
 		if (v->idle > 0)
 			d.sleep = true;
 		else if (v->youngest_run_ns < l->patience_ns)

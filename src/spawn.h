@@ -54,6 +54,10 @@ struct spawn_decision {
 struct spawn_decision spawn_decide(struct spawn_state *state,
     const struct spawn_view *view, const struct spawn_limits *limits);
 
+/* Whether one worker alone is left for whatever comes, beside several asleep in
+ * servlets. */
+bool spawn_last_one(const struct spawn_view *view);
+
 /* How many workers are needed where `busy` were in a servlet at once and
  * `on_processor` of them were not asleep: what waits for a processor gains
  * nothing from a process of its own. */

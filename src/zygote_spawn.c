@@ -132,8 +132,11 @@ spawn_view(struct zygote *z, struct spawn_view *v)
 
 	spawn_look(z, v);
 	v->waiting = spawn_waiting(z, &v->handed_over);
-	if (!v->waiting)
+	if (!v->waiting) {
+		if (spawn_last_one(v))
+			v->on_processor = spawn_on_processor(z, STILL_ASKED, processors);
 		return;
+	}
 	sent = atomic_load(&z->board->handed_over_ns);
 	if (sent != 0 && sent < v->now_ns)
 		v->oldest_wait_ns = v->now_ns - sent;

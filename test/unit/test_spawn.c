@@ -291,6 +291,12 @@ sim_worker(struct sim *s, struct worker *w, uint64_t step, uint64_t got)
 	}
 	if (w->state != RUNNING)
 		return;
+	/* helper_hold() */
+	if (s->asleep && s->now - w->since >= s->limits.patience_ns &&
+	    s->now - w->since < s->limits.patience_ns + step && sim_count(s, IDLE) <= 1) {
+		s->asleep = false;
+		s->look = s->now;
+	}
 	if (w->cpu > 0)
 		w->cpu = w->cpu > got ? w->cpu - got : 0;
 	else
@@ -651,6 +657,50 @@ a_few_sleeps_beside_fast_ones(void **unused)
 	test_free(s);
 }
 
+/* One more slow request at a time, and always somebody there for what comes
+ * between: nothing has to wait for a fork. */
+static void
+growing_sleeps_make_nobody_wait(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	sim_clients(s, 2, (struct profile){ 10 * US, 10 * US, SECOND, 0 });
+	sim_clients(s, 8, (struct profile){ 10 * US, 10 * US, 0, MS });
+	sim_run(s, 100 * MS);
+	s->slowest = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, SECOND, 0 });
+		sim_run(s, 20 * MS);
+	}
+	print_message("twelve that sleep: %u workers, slowest wait %llu us\n", sim_workers(s),
+	    (unsigned long long)(s->slowest / US));
+	assert_true(s->slowest < 200 * US);
+	assert_in_range(sim_workers(s), 13, 16);
+	test_free(s);
+}
+
+static void
+company_for_the_last_one(void **unused)
+{
+	struct spawn_state state = { 0 };
+	struct spawn_limits limits = { .min = 1, .max = 8, .processors = 2, .patience_ns = MS };
+	struct spawn_view v = { .now_ns = SECOND, .workers = 3, .idle = 1, .available = 1,
+	    .youngest_run_ns = 10 * MS };
+	struct spawn_decision d = spawn_decide(&state, &v, &limits);
+
+	(void)unused;
+	assert_int_equal(d.fork, 1);
+	assert_true(d.sleep);
+	v.on_processor = 1;		/* one computes, one sleeps */
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	v.on_processor = 0;
+	v.workers = 2;			/* a single slow request */
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	v.workers = 8;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+}
+
 static void
 leaving_workers_count_against_the_maximum(void **unused)
 {
@@ -717,6 +767,8 @@ main(void)
 		cmocka_unit_test(scattered_traffic_keeps_no_surplus),
 		cmocka_unit_test(what_was_forked_for_sleeps_leaves_under_computations),
 		cmocka_unit_test(a_few_sleeps_beside_fast_ones),
+		cmocka_unit_test(growing_sleeps_make_nobody_wait),
+		cmocka_unit_test(company_for_the_last_one),
 		cmocka_unit_test(leaving_workers_count_against_the_maximum),
 		cmocka_unit_test(more_workers_than_the_maximum_do_no_harm),
 		cmocka_unit_test(a_stale_wait_forks_nobody),
