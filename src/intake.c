@@ -163,17 +163,19 @@ intake_note_wait(const struct worker *w, struct connection *c)
 #endif
 }
 
-/* Accepts and serves a few connections.  False when there are no more. */
+/* Accepts and serves a few connections, for no longer than patience: others
+ * have events too.  False when there are no more. */
 static bool
 intake_accept(struct worker *w, struct intake_listener *from)
 {
+	uint64_t until = clock_ns() + w->helper.patience_ns;
 	struct sockaddr_storage address;
 	struct connection *c;
 	socklen_t length;
 	bool taken = false;
 	int i, fd;
 
-	for (i = 0; i < ACCEPTS_AT_ONCE && w->intake.listening && !taken; i++) {
+	for (i = 0; i < ACCEPTS_AT_ONCE && w->intake.listening; i++) {
 		length = sizeof(address);
 		fd = accept4(from->fd, (struct sockaddr *)&address, &length,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -193,6 +195,8 @@ intake_accept(struct worker *w, struct intake_listener *from)
 			continue;
 		intake_note_wait(w, c);
 		runner_serve(w, c, &taken);
+		if (clock_ns() >= until)
+			return true;
 	}
 	return i == ACCEPTS_AT_ONCE;
 }

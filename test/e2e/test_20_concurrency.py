@@ -1,5 +1,6 @@
 """Forty requests that sleep 1 s end within 1.8 s by forty workers, which leave when they are idle."""
 
+import select
 import time
 
 import pytest
@@ -49,6 +50,23 @@ def test_one_worker(serve):
     responses, passed = at_once(s, ["/sleep?ms=30"] * 10 + ["/hello"] * 10)
     assert all(r.status == 200 for r in responses)
     assert len({r.text for r in responses[:10]}) == 1
+
+
+def test_new_connections_do_not_pass_a_kept_one(serve):
+    """A worker that accepts for longer than patience looks first what others want."""
+    s = serve(ALL + "workers { min = 1, max = 1, patience = 0.1 }\n")
+    with s.connect() as kept:
+        kept.request("/hello")
+        burst = [s.connect() for _ in range(16)]
+        for c in burst:
+            c.request("/sleep?ms=40", read=False)
+        select.select([c.socket for c in burst], [], [], 20)
+        assert kept.request("/hello").status == 200
+        answered, _, _ = select.select([c.socket for c in burst], [], [], 0)
+        assert len(answered) <= 8, "%d were served before it" % len(answered)
+        for c in burst:
+            assert c.read().status == 200
+            c.close()
 
 
 def test_no_minimum(serve):
