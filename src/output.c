@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #ifdef __linux__
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/sendfile.h>
 #endif
 #include <unistd.h>
@@ -35,6 +37,24 @@ output_free(struct output *o)
 		close(o->files[i].fd);
 	spool_free(&o->spool);
 	free(o);
+}
+
+void
+output_begin(int socket_fd)
+{
+#ifdef __linux__
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+	int most = OUTPUT_MEMORY;
+
+	/* Fails where it is no TCP; an older kernel says less. */
+	if (getsockopt(socket_fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+	    length > offsetof(struct tcp_info, tcpi_snd_wnd) &&
+	    info.tcpi_snd_wnd < OUTPUT_WINDOW_MIN)
+		setsockopt(socket_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+#else
+	(void)socket_fd;
+#endif
 }
 
 long long

@@ -17,6 +17,7 @@
 #define OUTPUT_MEMORY 65536		/* octets kept in memory */
 #define OUTPUT_MAX (1LL << 30)		/* octets spooled before a servlet has to wait */
 #define OUTPUT_FILES_MAX 4		/* whole files at once; further ones are copied */
+#define OUTPUT_WINDOW_MIN 16384		/* octets; who can receive less at once is slow */
 
 /* A file's octets, to be sent when spool octet `at` is due. */
 struct output_file {
@@ -34,6 +35,12 @@ struct output {
 
 struct output *output_new(void);
 void output_free(struct output *o);
+
+/* A response that may be a large one begins: sees to it that the kernel keeps
+ * no more than OUTPUT_MEMORY of it for a client whose window is small.  It would
+ * keep it in segments of half the window, each with memory of its own: up to
+ * 4 MB in thousands of them, which cost more than all the rest. */
+void output_begin(int socket_fd);
 
 /* Octets still to be sent. */
 long long output_pending(const struct output *o);

@@ -222,6 +222,8 @@ response_commit(struct response *r, bool final)
 		}
 		count = 1;
 		r->head_sent = true;
+		if (!final || r->file_fd != -1)
+			output_begin(r->fd);
 	}
 	length = r->head_method || r->framing == FRAMING_NONE ? 0 :
 	    response_allowed(r, r->length);

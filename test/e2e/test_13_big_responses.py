@@ -100,6 +100,35 @@ def test_slow_readers_hold_no_worker(serve, data):
             c.close()
 
 
+def unread_in_kernel(server, client):
+    """Octets of its response that the server's socket keeps."""
+    ends = "%04X" % server.port, "%04X" % client.socket.getsockname()[1]
+    with open("/proc/net/tcp") as f:
+        for fields in map(str.split, f):
+            if (fields[1][-4:], fields[2][-4:]) == ends:
+                return int(fields[4].split(":")[0], 16)
+
+
+@pytest.mark.parametrize("target", ["/big?file=%s", "/big?n=20000000&piece=65536"])
+def test_a_tiny_window(server, data, target):
+    """A client that can receive next to nothing at once does not fill the kernel's memory."""
+    c = server.connect()
+    c.close()
+    c.socket = socket.socket()
+    c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    c.socket.settimeout(20 * SLOW)
+    c.socket.connect(server.address)
+    with c:
+        c.send(head(target.replace("%s", data[0])))
+        until(lambda: server.get("/hello") and unread_in_kernel(server, c) > 10000)
+        assert unread_in_kernel(server, c) < 150000
+        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        r = c.read()
+        assert len(r.body) == SIZE
+        if "file" in target:
+            assert r.body == data[1]
+
+
 def test_a_reader_that_leaves(server, data):
     """In mid-response, politely or not: no worker dies, no descriptor stays."""
     for i in range(20):
