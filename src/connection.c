@@ -184,6 +184,24 @@ log_refused(struct loop *l, struct connection *c, int status, size_t body_bytes)
 	loop_access_line(l, line, length);
 }
 
+/* Sends octets of ours; what the socket does not take, for it is full of earlier
+ * responses, waits in the output.  0, or -1: the client has gone. */
+static int
+connection_say(struct connection *c, const char *text, size_t length)
+{
+	struct iovec iov = { .iov_base = (char *)(uintptr_t)text, .iov_len = length };
+	ssize_t n = send(c->fd, text, length, MSG_NOSIGNAL);
+
+	if (n == (ssize_t)length)
+		return 0;
+	if (n == -1 && errno != EAGAIN && errno != EWOULDBLOCK)
+		return -1;
+	c->output = output_new();
+	if (c->output == NULL)
+		return -1;
+	return output_append(c->output, &iov, 1, n > 0 ? (size_t)n : 0);
+}
+
 enum connection_next
 connection_refuse(struct loop *l, struct connection *c, int status, const char *reason)
 {
@@ -193,13 +211,16 @@ connection_refuse(struct loop *l, struct connection *c, int status, const char *
 	size_t length = error_page(page, status, response_date(), head);
 
 	log_write(LOG_INFO, "%s: refused with %d: %s", c->remote, status, reason);
-	/* Nothing else waits to be written here; a full socket is the client's loss. */
-	if (send(c->fd, page, length, MSG_NOSIGNAL) == -1) {
+	/* No response waits in an output: the next request is read when it has left. */
+	if (connection_say(c, page, length) == -1) {
 		connection_close(l, c);
 		return CONNECTION_GONE;
 	}
 	log_refused(l, c, status, length);
-	return connection_linger(l, c);
+	if (c->output == NULL)
+		return connection_linger(l, c);
+	c->refused = true;
+	return connection_answered(l, c, false);
 }
 
 /* Watches a request that is not complete yet, with the deadline of its part. */
@@ -226,8 +247,11 @@ static enum connection_next
 connection_continue(struct loop *l, struct connection *c)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	ssize_t n = send(c->fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
 
-	if (send(c->fd, text, sizeof(text) - 1, MSG_NOSIGNAL) == -1) {
+	/* A socket that is full of earlier responses takes none of it: then there is
+	 * none, and the client sends its body without. */
+	if (n != sizeof(text) - 1 && !(n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))) {
 		connection_close(l, c);
 		return CONNECTION_GONE;
 	}
@@ -365,8 +389,10 @@ connection_next_request(struct loop *l, struct connection *c)
 	c->progress = 0;
 	c->moved = 0;
 	if (!c->keep_alive || (l->stopping && !request_has_more(r))) {
-		/* Closing on octets that were not read would reset the connection. */
-		if (request_has_more(r))
+		/* Closing on octets that were not read would reset the connection, and
+		 * what the client has not read yet would be lost. */
+		if (c->refused || request_has_more(r) ||
+		    recv(c->fd, l->scratch, READ_PIECE, 0) > 0)
 			return connection_linger(l, c);
 		connection_close(l, c);
 		return CONNECTION_GONE;

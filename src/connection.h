@@ -34,6 +34,7 @@ struct connection {
 	uint8_t watched;	/* POLLER_IN or POLLER_OUT it is watched for; 0: not in the poller */
 	uint8_t deadline;	/* enum deadline */
 	bool keep_alive;	/* after the response */
+	bool refused;		/* the response is a refusal: the client may be sending still */
 	uint16_t remote_port;
 	char remote[CONNECTION_REMOTE_MAX];
 	uint32_t progress;	/* 64 KiB steps of the body or the response so far */

@@ -18,7 +18,7 @@ struct message {
 	uint64_t ready_ns;
 	uint64_t expires_ms;
 	uint8_t state, deadline;
-	bool keep_alive;
+	bool keep_alive, refused;
 	uint16_t remote_port;
 	char remote[CONNECTION_REMOTE_MAX];
 	uint32_t progress;
@@ -148,7 +148,7 @@ handover_send(int fd, struct connection *c, uint64_t now_ns)
 	struct parcel p = { .iov_count = 0, .fd_count = 0 };
 	struct message m = {
 		.sent_ns = now_ns, .expires_ms = c->expires_ms, .state = c->state,
-		.deadline = c->deadline, .keep_alive = c->keep_alive,
+		.deadline = c->deadline, .keep_alive = c->keep_alive, .refused = c->refused,
 		.remote_port = c->remote_port, .progress = c->progress, .moved = c->moved,
 	};
 	struct msghdr h = { .msg_iov = p.iov, .msg_control = control.room };
@@ -288,6 +288,7 @@ unpack(struct loop *l, const char *data, size_t length, const int *fds, int fd_c
 		goto fail;
 	c->state = m.state;
 	c->keep_alive = m.keep_alive;
+	c->refused = m.refused;
 	c->remote_port = m.remote_port;
 	memcpy(c->remote, m.remote, sizeof(c->remote));
 	c->progress = m.progress;

@@ -1,11 +1,14 @@
 """Pipelined requests are answered each, in order, whatever the fragments they come in."""
 
+import os
 import socket
 import threading
+import time
 
 import pytest
 
-from client import chunked, head
+from client import Client, chunked, head
+from server import ALL, SLOW
 
 
 def test_twenty(server):
@@ -67,6 +70,35 @@ def test_half_closed(server):
         assert len(c.read().body) == 300000
         assert c.read().body == b"hello\n"
         c.assert_end()
+
+
+def test_a_refusal_waits_its_turn(serve, tmp_path):
+    """Whatever the answers before it leave of room in the socket: it comes after them, and whole."""
+    s = serve(ALL + 'listen "unix:{dir}/socket"\ntimeouts { write = 60 }\n')
+    clients = []
+    # Some number of them fills the socket, which has 212,992 octets of the kernel's.
+    for n in range(8, 60):
+        c = Client(os.path.join(s.directory, "socket"), 20 * SLOW)
+        c.send(head("/big?n=8000") * n + b"GET /hello\r\n\r\n")
+        clients.append((n, c))
+    assert s.get("/hello").status == 200
+    for n, c in clients:
+        for _ in range(n):
+            assert len(c.read().body) == 8000
+        r = c.read()
+        assert r.status == 400 and r.body == b"400 Bad Request\n", n
+        c.assert_end()
+        c.close()
+
+
+def test_octets_after_the_last_request(server):
+    """They are not the reason for a reset, which would destroy what has not been read."""
+    with server.connect() as c:
+        c.send(head("/big?n=9000000&piece=65536", version="1.0"))
+        assert c.fill()
+        c.send(b"x" * 3000)
+        time.sleep(0.1)         # not reading is what is tested
+        assert len(c.read().body) == 9000000
 
 
 def test_empty_lines_before_a_request(server):
