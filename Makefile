@@ -34,7 +34,7 @@ POLLER_Darwin  = kqueue
 # What may be overridden stands above, what must be there below.
 FLAGS     = -std=c11 -D_GNU_SOURCE -Isrc -I. -I$(BUILD) -I$(DEP) -pthread \
 	-Wall -Wextra $(if $(WERROR),-Werror) -fvisibility=hidden -fPIE $(HARDEN)
-HARDEN    = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+HARDEN    = -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 LINK      = -pie -rdynamic -pthread $(LINK_$(SYSTEM))
 LINK_Linux = -Wl,-z,relro,-z,now
 LIBS      = $(LUA_LIBS) -lm -ldl
@@ -264,8 +264,10 @@ $(OUT)/module/%.so: module/%.c $$(wildcard module/$$*/*.[ch]) $(wildcard module/
 $(OUT)/module/go.so: $(wildcard module/so/*.[ch])
 
 # --------------------------------------------------------------- examples
-examples/c/%.so: examples/c/%.c $(wildcard examples/c/*.h) modserver.h
-	$(CC) -I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<
+EXAMPLE_FLAGS = -I. -Wall -Wextra -O2 -g -shared -fPIC $(HARDEN) $(LINK_$(SYSTEM))
+
+examples/c/%.so: examples/c/%.c $(wildcard examples/c/*.h) modserver.h $(BUILD)/flags
+	$(CC) $(EXAMPLE_FLAGS) -o $@ $<
 
 # $(call compile,COMPILER,PACKAGE,ARGUMENTS): $@, where there is that compiler.
 define compile
@@ -273,18 +275,18 @@ define compile
 	else rm -f $@; echo 'skipped: $@ ($(1) not found: apt-get install $(2))'; fi
 endef
 
-examples/c++/%.so: examples/c++/%.cc modserver.h
-	$(call compile,$(CXX),g++,-I. -Wall -Wextra -O2 -g -shared -fPIC -o $@ $<)
+examples/c++/%.so: examples/c++/%.cc modserver.h $(BUILD)/flags
+	$(call compile,$(CXX),g++,$(EXAMPLE_FLAGS) -o $@ $<)
 
 examples/rust/%.so: examples/rust/%.rs
 	$(call compile,$(RUSTC),rustc,--edition 2021 -O -C strip=symbols --crate-type cdylib -o $@ $<)
 
-examples/d/%.so: examples/d/%.d
-	$(call compile,$(GDC),gdc,-Wall -O2 -shared -fPIC -o $@ $<)
+examples/d/%.so: examples/d/%.d $(BUILD)/flags
+	$(call compile,$(GDC),gdc,-Wall -O2 -shared -fPIC $(LINK_$(SYSTEM)) -o $@ $<)
 
-examples/nim/%.so: examples/nim/%.nim modserver.h
+examples/nim/%.so: examples/nim/%.nim modserver.h $(BUILD)/flags
 	$(call compile,$(NIM),nim,c --hints:off --app:lib --noMain --mm:arc -d:release -d:noSignalHandler \
-	    --passC:-I. --nimcache:build/nim/$* -o:$@ $<)
+	    --passC:'-I. $(HARDEN)' --passL:'$(LINK_$(SYSTEM))' --nimcache:build/nim/$* -o:$@ $<)
 
 examples/haskell/%.so: examples/haskell/%.hs examples/haskell/runtime.c modserver.h
 	$(call compile,$(GHC),ghc,-v0 -O -Wall -dynamic -shared -fPIC -I. -outputdir build/haskell -o $@ \
@@ -294,7 +296,7 @@ examples/haskell/%.so: examples/haskell/%.hs examples/haskell/runtime.c modserve
 # (about half a minute for two processors), and asks no network.
 GO_BUILD = env GOCACHE='$(CURDIR)/build/go/cache' GOPATH='$(CURDIR)/build/go/path:/usr/share/gocode' \
 	GOFLAGS= GOPROXY=off GOSUMDB=off GOWORK=off CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -I$(CURDIR)' \
-	$(GO) build -ldflags=-w
+	$(GO) build -ldflags='-w -extldflags "$(LINK_$(SYSTEM))"'
 GO_API   = $(wildcard api/go/*) modserver.h
 GOCODE   = /usr/share/gocode/src/github.com
 # What NAME.go.so needs beyond Go, and the package that has it.

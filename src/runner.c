@@ -61,8 +61,9 @@ runner_route(struct worker *w, struct servlet *s, const char *target, size_t tar
 static void
 runner_name(struct worker *w)
 {
+	/* Of 32 bits, whatever another process wrote there: it fits SLOT_ID_MAX. */
 	uint64_t parts[2] = { w->request_count,
-	    (uint64_t)atomic_load_explicit(&w->setup->slot->pid, memory_order_relaxed) };
+	    (uint32_t)atomic_load_explicit(&w->setup->slot->pid, memory_order_relaxed) };
 	char digits[SLOT_ID_MAX + 16], *at = digits + sizeof(digits);
 	int i;
 

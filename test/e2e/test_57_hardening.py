@@ -1,4 +1,4 @@
-"""What a hostile servlet can reach: nothing of the master's or the zygote's; and how the binaries are linked."""
+"""What a hostile servlet can reach of the master and the zygote; and how the binaries are linked."""
 
 import glob
 import os
@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from client import until
-from server import ALL, BINARY, SANITIZED, route
+from server import ALL, BINARY, EXAMPLES, SANITIZED, route
 
 
 @pytest.fixture
@@ -65,8 +65,9 @@ def test_relinked():
     if SANITIZED:
         pytest.skip("the sanitized variant is built without")
     modules = glob.glob(os.path.join(os.path.dirname(BINARY), "module/*.so"))
-    assert modules
-    for path in [BINARY] + modules:
+    examples = glob.glob(os.path.join(EXAMPLES, "*/*.so"))
+    assert modules and examples
+    for path in [BINARY] + modules + examples:
         text = subprocess.run(["readelf", "-hldW", path], check=True, capture_output=True,
                               text=True).stdout
         assert re.search(r"Type: +DYN", text), path
@@ -78,26 +79,62 @@ def test_relinked():
     assert "__stack_chk_fail" in symbols and "_chk@" in symbols
 
 
-def test_signals_of_another_user(serve, tmp_path):
-    """With `user`, a worker can signal neither the master nor write its memory."""
+def sockets(pid):
+    """The sockets and pipes that a process has, by number."""
+    links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+    return {link for link in links if link.startswith(("socket:", "pipe:"))}
+
+
+def test_what_is_shared_by_processes(hostile):
+    """Of the master's and the zygote's ends a worker has the listener, the four of the handover
+    sockets and the pipe that wakes the zygote; of its siblings' it has none."""
+    zygote, = hostile.processes("zygote")
+    workers = until(lambda: len(hostile.workers()) >= 2 and hostile.workers())
+    for pid in workers:
+        # A pipe's two ends have one number.
+        shared = sockets(pid) & (sockets(hostile.pid) | sockets(zygote.pid))
+        shared -= {"pipe:[%d]" % os.stat("/proc/%d/fd/2" % pid).st_ino}
+        assert len(shared) == 6, shared
+        for other in set(workers) - {pid}:
+            assert sockets(pid) & sockets(other) <= shared
+
+
+@pytest.fixture
+def other_user(serve, tmp_path):
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
     for path in (tmp_path, *tmp_path.parents):
         if str(path).startswith("/tmp/"):
             os.chmod(path, os.stat(path).st_mode | 0o055)
-    s = serve(ALL + 'user "nobody"\n')
-    worker = s.workers()[0]
-    assert os.stat("/proc/%d" % s.pid).st_uid == 0
-    status = {line.split(":")[0]: line.split()[1:] for line in open("/proc/%d/status" % worker)
-              if line.startswith(("Uid", "CapEff", "CapPrm"))}
-    assert "0" not in status["Uid"]
+    return serve(ALL + route("hostile") + 'user "nobody"\n')
+
+
+def outcome(server, query):
+    text = server.get("/hostile?" + query).text
+    return dict(line.split(": ") for line in text.splitlines())
+
+
+def test_what_another_user_can_do_to_the_master(other_user):
+    """With `user`: no signal, nothing of its memory and its descriptors; no way back to root."""
+    assert os.stat("/proc/%d" % other_user.pid).st_uid == 0
+    found = outcome(other_user, "attack=%d" % other_user.pid)
+    assert len(found) == 6 and set(found.values()) <= {"EPERM", "EACCES"}, found
+    found = outcome(other_user, "rise=1")
+    assert len(found) == 4 and set(found.values()) == {"EPERM"}, found
+    for p in other_user.processes("zygote") + other_user.processes("worker"):
+        with open("/proc/%d/status" % p.pid) as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        assert "0" not in status["Uid"].split() + status["Gid"].split() + status["Groups"].split()
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+
+
+def test_what_one_user_can_do_to_the_zygote(other_user):
+    """It runs as the same user, who may signal it.  Not dumpable, it leaves no core, and its
+    memory and its descriptors are root's alone."""
     with open("/proc/sys/fs/suid_dumpable") as f:
-        if f.read().strip() == "0":
-            # Not dumpable: no core, and its memory is root's alone.
-            assert os.stat("/proc/%d/mem" % worker).st_uid == 0
-    # kill(2) needs the same user or a capability.
-    assert int(status["CapEff"][0], 16) == int(status["CapPrm"][0], 16) == 0
-    test = subprocess.run(["setpriv", "--reuid", status["Uid"][0], "--clear-groups",
-                           "sh", "-c", "kill -%d %d" % (signal.SIGUSR1, s.pid)],
-                          capture_output=True, text=True)
-    assert test.returncode != 0 and "not permitted" in test.stderr.lower()
+        if f.read().strip() == "1":
+            pytest.skip("/proc/sys/fs/suid_dumpable says otherwise")
+    zygote, = other_user.processes("zygote")
+    found = outcome(other_user, "attack=%d" % zygote.pid)
+    assert found.pop("kill") == "done"
+    assert len(found) == 5 and set(found.values()) <= {"EPERM", "EACCES"}, found

@@ -1,10 +1,19 @@
 /*
  * hostile.c - does what a servlet that was taken over could do: looks at what
- * a program it starts inherits, writes over all memory that processes share.
+ * a program it starts inherits, writes over all memory that processes share,
+ * attacks another process, tries to become root.
  */
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "modserver.h"
 
@@ -47,11 +56,65 @@ scribble(servlet *s, int octet)
 	return 0;
 }
 
+static void
+tried(servlet *s, const char *what, long result)
+{
+	rprintf(s, "%s: %s\n", what, result == -1 ? strerrorname_np(errno) : "done");
+}
+
+static void
+open_of(servlet *s, pid_t pid, const char *name)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	tried(s, name, fd);
+	if (fd != -1)
+		close(fd);
+}
+
+/* Against another process: a signal that nobody minds, its memory, its descriptors. */
+static int
+attack(servlet *s, pid_t pid)
+{
+	static char octet;
+	struct iovec here = { &octet, 1 }, there = { &octet, 1 };
+	long result;
+
+	tried(s, "kill", kill(pid, 0));
+	result = ptrace(PTRACE_SEIZE, pid, NULL, NULL);
+	tried(s, "ptrace", result);
+	tried(s, "process_vm_readv", process_vm_readv(pid, &here, 1, &there, 1, 0));
+	tried(s, "process_vm_writev", process_vm_writev(pid, &here, 1, &there, 1, 0));
+	open_of(s, pid, "mem");
+	open_of(s, pid, "fd/2");
+	return 0;
+}
+
+/* Against its own chains. */
+static int
+rise(servlet *s)
+{
+	gid_t root = 0;
+
+	tried(s, "setuid", setuid(0));
+	tried(s, "setresuid", setresuid((uid_t)-1, 0, (uid_t)-1));
+	tried(s, "setgid", setgid(0));
+	tried(s, "setgroups", setgroups(1, &root));
+	return 0;
+}
+
 int
 run(servlet *s)
 {
-	const char *fill = get_arg(s, "fill");
+	const char *fill = get_arg(s, "fill"), *pid = get_arg(s, "attack");
 
 	set_header(s, "Content-Type", "text/plain");
-	return fill != NULL ? scribble(s, atoi(fill)) : descriptors(s);
+	if (fill != NULL)
+		return scribble(s, atoi(fill));
+	if (pid != NULL)
+		return attack(s, (pid_t)atoi(pid));
+	return get_arg(s, "rise") != NULL ? rise(s) : descriptors(s);
 }
