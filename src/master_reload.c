@@ -260,6 +260,8 @@ master_promote(struct master *m)
 	if (exposed != NULL)
 		log_warning("debug is on: whoever can connect to %s reads what is logged of "
 		    "requests that fail", exposed->text);
+	if (geteuid() == 0 && (!new->config->has_user || new->config->uid == 0))
+		log_warning("servlets run as root: the configuration has no user for them");
 	notify_send("READY=1\nMAINPID=%ld\nSTATUS=generation %u", (long)getpid(), new->number);
 	if (old == NULL) {
 		master_started(m);

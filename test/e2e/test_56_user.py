@@ -52,10 +52,16 @@ def test_user(readable, serve):
 
 def test_user_and_group(readable, serve):
     s = serve(ALL + 'user ("nobody", "daemon")\n')
+    assert "run as root" not in s.log()
     for p in s.processes("zygote") + s.processes("worker"):
         uids, gids, others, effective, permitted = identity(p.pid)
         assert gids == {grp.getgrnam("daemon").gr_gid}
         assert others <= {grp.getgrnam("daemon").gr_gid}
+
+
+def test_servlets_as_root(serve):
+    """It is said."""
+    serve().wait_log(r"warning master \d+: servlets run as root")
 
 
 def test_killed_master(readable, serve):

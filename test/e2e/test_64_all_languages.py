@@ -74,6 +74,24 @@ def all_answer(server):
         assert server.get(route).status == 200, route
 
 
+def inherited(pid):
+    """The descriptors that a program would inherit, but for standard input, output and error."""
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        with contextlib.suppress(FileNotFoundError), open("/proc/%d/fdinfo/%s" % (pid, fd)) as f:
+            flags = next(int(line.split()[1], 8) for line in f if line.startswith("flags:"))
+            if int(fd) > 2 and not flags & os.O_CLOEXEC:
+                yield os.readlink("/proc/%d/fd/%s" % (pid, fd))
+
+
+def test_no_descriptor_is_left_open_for_programs(shared):
+    """Neither the server's own nor those of a runtime."""
+    all_answer(shared)
+    processes = shared.processes()
+    assert len(processes) >= 3
+    for p in processes:
+        assert not list(inherited(p.pid)), p
+
+
 def test_all_answer_and_a_crash_costs_one_request(everything):
     all_answer(everything)
     for path, number in ("/crash?how=segv", signal.SIGSEGV), ("/go/panic", signal.SIGABRT):
