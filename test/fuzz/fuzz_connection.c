@@ -4,10 +4,13 @@
  * the same requests are run with the same bodies, the client reads the same
  * responses, each framed well, and when it has ended nothing is left.  A target
  * whose last octet is b, s or f has a large answer, which the client reads only
- * when the connection has moved.
+ * when the connection has moved.  And once more from a client that then falls
+ * silent: time alone ends it.
  *
  * The first octet is the size of the pieces, the second one after how many
- * the connection moves; with the highest bit of it a PROXY header is expected.
+ * the connection moves.  Of its bits, PROXY expects such a header, SILENT tells
+ * of the silent client, READY moves a request that waits for a process instead
+ * of an answer that waits for the client.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,6 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define RUNS_MAX 64
 #define ANSWER_MAX (1 << 20)
 #define INPUT_MAX 65536		/* what a socket holds */
+#define MOVES_MAX 32
+#define PROXY 0x80
+#define SILENT 0x40
+#define READY 0x20
 #define LARGE_RUNS 4		/* requests of a connection that may have a large answer */
 
 static const struct config config = {
@@ -37,7 +44,6 @@ static const struct config config = {
 /* What came of it. */
 struct story {
 	unsigned runs, responses, refused;
-	bool large;	/* some answer may have filled the socket */
 	uint64_t hashes[RUNS_MAX];
 	char answer[ANSWER_MAX];
 	size_t length;
@@ -78,8 +84,8 @@ prepare(void)
 	claim(file != -1 && write(file, octets, 40000) == 40000);
 	claim(arena != NULL && response_init(&response) == 0 && handover_open(&sockets) == 0);
 	for (int i = 0; i < 2; i++)
-		claim(loop_prepare(&places[i].loop, &config, false) == 0 &&
-		    loop_open(&places[i].loop, &places[i].slot, -1) == 0);
+		claim(loop_prepare(&places[i].loop, &config, true) == 0 &&
+		    loop_open(&places[i].loop, &places[i].slot, null) == 0);
 }
 
 static uint64_t
@@ -138,7 +144,6 @@ run(struct loop *l, struct connection *c, struct story *s)
 	    r->head.keep_alive);
 	response_write(&response, text, (size_t)snprintf(text, sizeof(text), "%lld\n",
 	    r->body.length));
-	s->large |= kind == 'b' || kind == 's' || kind == 'f';
 	answer_large(kind);
 	if (r->body.length % 3 == 1)
 		response_flush(&response);
@@ -159,19 +164,19 @@ client_reads(struct story *s, int client)
 		s->length += (size_t)n;
 }
 
-/* Serves all that has arrived, or (leave) until an answer waits for the client.
- * NULL: the connection has gone. */
+/* Serves all that has arrived, or until the connection is in that state.  NULL:
+ * it has gone. */
 static struct connection *
-serve(struct loop *l, struct connection *c, struct story *s, int client, bool leave)
+serve(struct loop *l, struct connection *c, struct story *s, int client, int until)
 {
 	enum connection_next next = CONNECTION_WAIT;
 	char octet;
 
 	for (;;) {
-		if (leave && c->state == CONNECTION_WRITING)
+		if (c->state == until)
 			return c;
 		client_reads(s, client);
-		if (next == CONNECTION_RUN)
+		if (c->state == CONNECTION_READY)
 			next = run(l, c, s);
 		else if (c->state == CONNECTION_WRITING)
 			next = connection_event(l, c, POLLER_OUT);
@@ -192,8 +197,16 @@ move(unsigned *place, struct connection *c)
 {
 	uint64_t sent_ns;
 
-	if (c->state >= CONNECTION_READY && c->state != CONNECTION_WRITING)
+	if (c->state == CONNECTION_LINGERING)
 		return c;
+	if (c->state == CONNECTION_READY) {
+		/* As the loop keeps those that cannot go at once. */
+		loop_ready_add(&places[*place].loop, c);
+		claim(loop_ready_take(&places[*place].loop) == c);
+		loop_ready_push(&places[*place].loop, c);
+		claim(loop_ready_take(&places[*place].loop) == c);
+		claim(loop_ready_take(&places[*place].loop) == NULL);
+	}
 	claim(handover_send(sockets.keep[0], c, 1) == 0);
 	connection_close(&places[*place].loop, c);
 	loop_batch_end(&places[*place].loop);
@@ -250,9 +263,33 @@ read_answer(struct story *s)
 	}
 }
 
-static void
-tell(struct story *s, const char *text, size_t length, size_t step, unsigned moves, bool proxy)
+/* The client falls silent: no part of a connection lasts for ever. */
+static struct connection *
+time_passes(struct loop *l, struct connection *c, struct story *s, int client)
 {
+	/* What remains of a request, of the answer, and of a client that does not
+	 * close in its turn. */
+	for (int parts = 0; c != NULL && parts < 3; parts++) {
+		claim(c->state != CONNECTION_READY && loop_timeout(l) > 0);
+		l->now_ms = c->expires_ms - 1;
+		loop_expire(l);
+		claim(l->count == 1 && loop_timeout(l) > 0);
+		l->now_ms++;
+		claim(loop_timeout(l) == 0);
+		loop_expire(l);
+		if (l->count == 0)
+			return NULL;
+		c = serve(l, c, s, client, -1);
+	}
+	return c;
+}
+
+/* In pieces of `step`, to the other loop after so many. */
+static void
+tell(struct story *s, const char *text, size_t length, size_t step, unsigned moves, unsigned how)
+{
+	int until = (how & READY) != 0 ? CONNECTION_READY : CONNECTION_WRITING;
+	bool silent = (how & SILENT) != 0;
 	unsigned place = 0, piece = 0;
 	struct connection *c;
 	int pair[2], size = 4 * INPUT_MAX, small = 4096;
@@ -264,22 +301,25 @@ tell(struct story *s, const char *text, size_t length, size_t step, unsigned mov
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	c = connection_new(&places[0].loop, pair[0]);
 	claim(c != NULL);
-	if (proxy)
+	if ((how & PROXY) != 0)
 		c->state = CONNECTION_PROXY;
 	connection_watch(&places[0].loop, c);
 	for (size_t at = 0, n; at < length && c != NULL; at += n) {
 		n = length - at < step ? length - at : step;
 		if (send(pair[1], text + at, n, MSG_NOSIGNAL) != (ssize_t)n)
 			break;
-		c = serve(&places[place].loop, c, s, pair[1], ++piece == moves);
+		c = serve(&places[place].loop, c, s, pair[1], ++piece == moves ? until : -1);
 		if (c != NULL && piece == moves)
 			c = move(&place, c);
 		/* Whatever has begun has a time by which it must have ended. */
-		claim(c == NULL || c->deadline != DEADLINE_NONE);
+		claim(c == NULL || c->state == CONNECTION_READY || c->deadline != DEADLINE_NONE);
 	}
+	if (silent && c != NULL)
+		c = time_passes(&places[place].loop, c, s, pair[1]);
+	claim(!silent || c == NULL);
 	shutdown(pair[1], SHUT_WR);
 	if (c != NULL)
-		c = serve(&places[place].loop, c, s, pair[1], false);
+		c = serve(&places[place].loop, c, s, pair[1], -1);
 	claim(c == NULL);
 	for (int i = 0; i < 2; i++) {
 		loop_batch_end(&places[i].loop);
@@ -292,23 +332,27 @@ tell(struct story *s, const char *text, size_t length, size_t step, unsigned mov
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct story whole, pieces;
+	static struct story whole, pieces, silent;
 	const char *text = (const char *)data + 2;
-	bool proxy;
+	unsigned how;
 
 	if (size < 3 || size > INPUT_MAX)
 		return 0;
 	prepare();
-	proxy = (data[1] & 0x80) != 0;
+	how = data[1] & (PROXY | READY);
 	size -= 2;
-	tell(&whole, text, size, size, 0, proxy);
-	tell(&pieces, text, size, data[0] + 1u, (data[1] & 0x7fu) + 1u, proxy);
-	/* A refusal is not queued: where the socket is full it is lost. */
-	claim(whole.runs == pieces.runs &&
-	    whole.responses - whole.refused == pieces.responses - pieces.refused);
-	claim(whole.refused == pieces.refused || whole.large);
+	tell(&whole, text, size, size, 0, how);
+	tell(&pieces, text, size, data[0] + 1u, data[1] % MOVES_MAX + 1u, how);
+	claim(whole.runs == pieces.runs && whole.responses == pieces.responses &&
+	    whole.refused == pieces.refused);
 	claim(whole.runs + whole.refused >= whole.responses && whole.refused <= 1);
 	for (unsigned i = 0; i < whole.runs && i < RUNS_MAX; i++)
 		claim(whole.hashes[i] == pieces.hashes[i]);
+	if ((data[1] & SILENT) == 0)
+		return 0;
+	tell(&silent, text, size, size, 0, how | SILENT);
+	/* A request that has begun is refused then. */
+	claim(silent.runs == whole.runs && silent.refused <= 1 &&
+	    silent.responses - silent.refused == whole.responses - whole.refused);
 	return 0;
 }
