@@ -101,7 +101,7 @@ def test_kept_alive_connections_survive_their_worker(serve):
     s = serve(ALL + "workers { idle_timeout = 0.5 }\n")
     clients = [s.connect() for i in range(30)]
     for c in clients:
-        c.send(head("/sleep?ms=200"))
+        c.send(head("/sleep?ms=1000"))
     pids = {c.read().text.strip() for c in clients}
     until(lambda: len(s.workers()) <= 2, 10 * SLOW, "the workers to leave")
     for c in clients:

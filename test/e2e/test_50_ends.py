@@ -125,8 +125,10 @@ def test_killed_master(serve, busy):
     s.expect_end = True
     clients = [s.connect() for i in range(20)]
     for c in clients:
-        c.send(head("/sleep?ms=20000" if busy else "/sleep?ms=100"))
+        c.send(head("/sleep?ms=20000" if busy else "/sleep?ms=1000"))
     until(lambda: len(s.workers()) >= 15, 10 * SLOW, "workers")
+    for c in clients if not busy else []:
+        assert c.read().status == 200
     os.kill(s.pid, signal.SIGKILL)
     s.process.wait(10)
     s.assert_gone(3)
