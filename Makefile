@@ -288,9 +288,10 @@ examples/nim/%.so: examples/nim/%.nim modserver.h $(BUILD)/flags
 	$(call compile,$(NIM),nim,c --hints:off --app:lib --noMain --mm:arc -d:release -d:noSignalHandler \
 	    --passC:'-I. $(HARDEN)' --passL:'$(LINK_$(SYSTEM))' --nimcache:build/nim/$* -o:$@ $<)
 
-examples/haskell/%.so: examples/haskell/%.hs examples/haskell/runtime.c modserver.h
+examples/haskell/%.so: examples/haskell/%.hs examples/haskell/runtime.c modserver.h $(BUILD)/flags
 	$(call compile,$(GHC),ghc,-v0 -O -Wall -dynamic -shared -fPIC -I. -outputdir build/haskell -o $@ \
-	    $(filter %.hs %.c,$^) -lHSrts-ghc$$($(GHC) --numeric-version))
+	    $(filter %.hs %.c,$^) $(HARDEN:%=-optc%) $(LINK_$(SYSTEM):%=-optl%) \
+	    -lHSrts-ghc$$($(GHC) --numeric-version))
 
 # Go keeps what it has compiled, its standard library first of all, in build/go
 # (about half a minute for two processors), and asks no network.
