@@ -9,7 +9,7 @@ import time
 import pytest
 
 from client import head, until
-from server import ALL, SLOW
+from server import ALL, BINARY, SLOW
 
 SIZE = 20000000
 
@@ -112,6 +112,8 @@ def unread_in_kernel(server, client):
 @pytest.mark.parametrize("target", ["/big?file=%s&length=2000000", "/big?n=2000000&piece=65536"])
 def test_a_tiny_window(server, data, target):
     """A client that can receive next to nothing at once does not fill the kernel's memory."""
+    if "kqueue" in BINARY:
+        pytest.skip("what is Linux's alone is left out there")
     c = server.connect()
     c.close()
     c.socket = socket.socket()
