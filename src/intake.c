@@ -15,6 +15,7 @@
 #include "worker.h"
 
 #define ACCEPTS_AT_ONCE 16
+#define TAKEN_AT_ONCE 16	/* of what is handed over */
 #define PAUSE_MS 100		/* after accept failed for want of descriptors */
 #define COMPLAINT_MS 10000	/* how often that is said */
 #define DESCRIPTORS_KEPT 64	/* for servlets, spool files, logs */
@@ -225,8 +226,8 @@ intake_note_late(struct worker *w, const struct connection *c)
 		atomic_store_explicit(&w->setup->board->late, 1, memory_order_relaxed);
 }
 
-/* Takes one handed-over connection. */
-static void
+/* Takes one handed-over connection.  False when there are no more to take now. */
+static bool
 intake_take(struct worker *w, int fd, bool run)
 {
 	struct board *b = w->setup->board;
@@ -243,7 +244,7 @@ intake_take(struct worker *w, int fd, bool run)
 			atomic_store(&b->handed_over_ns, 0);
 	}
 	if (c == NULL)
-		return;
+		return false;
 	intake_count(w);
 	if (run)
 		intake_note_late(w, c);
@@ -253,6 +254,14 @@ intake_take(struct worker *w, int fd, bool run)
 		connection_close(&w->loop, c);
 	else
 		connection_watch(&w->loop, c);
+	return !taken && w->intake.receiving;
+}
+
+static void
+intake_take_some(struct worker *w, int fd, bool run)
+{
+	for (int i = 0; i < TAKEN_AT_ONCE && intake_take(w, fd, run); i++)
+		continue;
 }
 
 void
@@ -263,9 +272,9 @@ intake_event(struct worker *w, enum source *source)
 		intake_accept(w, (struct intake_listener *)(void *)source);
 		break;
 	case SOURCE_RUN:
-		intake_take(w, w->setup->handover->run[1], true);
+		intake_take_some(w, w->setup->handover->run[1], true);
 		break;
 	default:
-		intake_take(w, w->setup->handover->keep[1], false);
+		intake_take_some(w, w->setup->handover->keep[1], false);
 	}
 }

@@ -11,8 +11,8 @@
  *   - the processors are taken, by servlets or by whoever else is on the
  *     machine: forking gains no throughput and costs memory.
  *     One more worker only when no servlet has been entered for a while, so
- *     that a quick request does not wait behind slow computations for ever;
- *     and as many as it takes before work is refused that could be done.
+ *     that a quick request does not wait behind slow computations for ever,
+ *     and sooner where work has waited so long that it might be refused.
  *
  * And before any work waits: where several are asleep in servlets and one alone
  * is left, it gets company, for the next slow request would take it too, and
@@ -46,15 +46,20 @@ min_unsigned(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Never so long that nobody would see how late the work is. */
+/* Never so long that nobody would see how late the work is.  Where it is, it
+ * grows only with the number of servlets, so that as many are run at once as
+ * computations of that length can bear, and what is quick comes through. */
 static uint64_t
-restraint_ns(unsigned on_processor, const struct spawn_limits *l)
+restraint_ns(const struct spawn_state *state, const struct spawn_view *v,
+    const struct spawn_limits *l)
 {
 	uint64_t n = RESTRAINT_NS, most = RESTRAINT_MAX_NS;
 
 	if (l->queue_ns > 0 && l->queue_ns / 4 < most)
 		most = l->queue_ns / 4;
-	n = n * on_processor / l->processors * on_processor / l->processors;
+	n = n * v->on_processor / l->processors;
+	if (state->late_ns == 0 || v->now_ns - state->late_ns > l->queue_ns / 2)
+		n = n * v->on_processor / l->processors;
 	return n < most ? n : most;
 }
 
@@ -85,9 +90,9 @@ spawn_wanted(const struct spawn_state *state, const struct spawn_view *v,
 		waited = v->now_ns - state->short_since_ns;
 	if (v->available > 0 && waited < 2 * l->patience_ns)
 		return 0;
-	if (!v->late && l->processors > 0 && (v->on_processor >= l->processors ||
+	if (l->processors > 0 && (v->on_processor >= l->processors ||
 	    (!v->spare && 2 * v->on_processor >= v->workers)))
-		return v->youngest_run_ns >= restraint_ns(v->on_processor, l);
+		return v->youngest_run_ns >= restraint_ns(state, v, l);
 
 	batch = state->batch == 0 ? 1 : 2 * state->batch;
 	/* Where some work is being taken, the shortage is a part, not the whole. */
@@ -130,6 +135,8 @@ spawn_decide(struct spawn_state *state, const struct spawn_view *v,
 	unsigned room = alive < l->max ? l->max - alive : 0;
 	unsigned wanted = 0;
 
+	if (v->late)
+		state->late_ns = v->now_ns;
 	if (v->workers < l->min)
 		d.fork = min_unsigned(l->min - v->workers, room);
 

@@ -41,6 +41,7 @@ struct spawn_view {
 struct spawn_state {
 	unsigned batch;		/* size of the last batch while a shortage lasts, else 0 */
 	uint64_t waiting_since_ns;	/* something has been waiting at every look since, 0: not */
+	uint64_t late_ns;	/* when work was last seen to be late, 0: never */
 	uint64_t short_since_ns;	/* and no worker was idle at any of them, 0: not */
 };
 
