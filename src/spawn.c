@@ -105,7 +105,7 @@ bool
 spawn_last_one(const struct spawn_view *v)
 {
 	return v->available == 1 && v->starting == 0 &&
-	    v->workers >= v->available + SLEEPERS_MIN + v->on_processor;
+	    v->workers >= v->available + v->full + v->on_processor + SLEEPERS_MIN;
 }
 
 /* How long until the next look while something waits. */

@@ -24,6 +24,7 @@ struct spawn_view {
 	unsigned leaving;
 	unsigned idle;		/* in their loop */
 	unsigned starting;
+	unsigned full;		/* in their loop, but take nothing new */
 	unsigned available;	/* starting or idle, or running for less than patience */
 	unsigned on_processor;	/* in a servlet and not asleep in the kernel */
 	uint64_t youngest_run_ns;	/* time since a servlet was last entered, of those

@@ -25,7 +25,6 @@ static void
 spawn_look(struct zygote *z, struct spawn_view *v)
 {
 	uint64_t now = clock_ns();
-	unsigned full = 0;
 
 	memset(v, 0, sizeof(*v));
 	v->now_ns = now;
@@ -51,7 +50,7 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 			v->idle++;
 			v->available++;
 		} else if (state == SLOT_FULL) {
-			full++;
+			v->full++;
 		} else if (state == SLOT_STARTING && now - w->started_ns < START_NS) {
 			v->starting++;
 			v->available++;
@@ -65,7 +64,7 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 		}
 	}
 	atomic_store(&z->board->workers, v->workers);
-	z->shut = v->workers == full;
+	z->shut = v->workers == v->full;
 }
 
 nfds_t

@@ -702,6 +702,9 @@ company_for_the_last_one(void **unused)
 	v.on_processor = 1;		/* one computes, one sleeps */
 	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
 	v.on_processor = 0;
+	v.full = 1;			/* one holds its connections, one sleeps */
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	v.full = 0;
 	v.workers = 2;			/* a single slow request */
 	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
 	v.workers = 8;
