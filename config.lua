@@ -11,6 +11,7 @@
 --   host.user(name)      user id and group id of a user, or nil
 --   host.group(name)     group id of a group, or nil
 --   host.env(name)       an environment variable, or nil
+--   host.methods()       the names of all methods that are known
 --   host.load(text, n, environment)   a chunk of file number n, or nil and why not
 --   host.line()          file number and line of the configuration that runs
 --   host.last_line()     the same of what ran last
@@ -143,6 +144,24 @@ end
 local function boolean(value)
   if type(value) == "boolean" then return value end
   return nil, "true or false"
+end
+
+-- "GET" or { "GET", "POST" } as an Allow field has them; HEAD goes with GET.
+local function methods(value)
+  local list, known, named = {}, host.methods(), {}
+  for _, name in ipairs(known) do known[name] = true end
+  for _, name in ipairs(type(value) == "table" and value or { value }) do
+    if not known[name] then
+      return nil, string.format('"GET", { "GET", "POST" } and the like; %s is none of: %s', show(name),
+        table.concat(known, ", "))
+    end
+    for _, each in ipairs(name == "GET" and { "GET", "HEAD" } or { name }) do
+      if not named[each] then list[#list + 1] = each end
+      named[each] = true
+    end
+  end
+  if #list == 0 then return nil, 'one method at least, such as "GET"' end
+  return table.concat(list, ", ")
 end
 
 local function anything(value)
@@ -376,7 +395,7 @@ local function add_servlet(given)
     path = is_name and written or absolute(written),
     directory = files[host.line() or 1].directory,
   }
-  servlet.options = fields("load_servlet", given, { timeout = seconds, optional = boolean,
+  servlet.options = fields("load_servlet", given, { timeout = seconds, optional = boolean, methods = methods,
     description = function(v) if type(v) == "string" then return v end return nil, "a text" end }, servlet, true)
   table.insert(data.servlets, servlet)
 end

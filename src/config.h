@@ -62,6 +62,7 @@ struct config_servlet {
 	size_t module;		/* index into modules */
 	bool optional;
 	uint32_t timeout_ms;	/* timeouts.request of this servlet */
+	const char *methods;	/* "GET, HEAD": no others are answered; NULL: all are */
 	struct module_servlet servlet;	/* what the module is told */
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "config_parts.h"
+#include "parser.h"
 
 #define FILE_MAX (4 << 20)		/* octets of a configuration file */
 
@@ -85,6 +86,20 @@ static int
 host_env(lua_State *L)
 {
 	lua_pushstring(L, getenv(luaL_checkstring(L, 1)));
+	return 1;
+}
+
+/* methods(): the names of those that a request can have. */
+static int
+host_methods(lua_State *L)
+{
+	const char *name;
+
+	lua_newtable(L);
+	for (int i = 0; (name = parser_method_name(i)) != NULL; i++) {
+		lua_pushstring(L, name);
+		lua_rawseti(L, -2, i + 1);
+	}
 	return 1;
 }
 
@@ -170,7 +185,8 @@ host_string_methods(lua_State *L)
 
 const luaL_Reg config_host[] = {
 	{ "read", host_read }, { "exists", host_exists }, { "user", host_user },
-	{ "group", host_group }, { "env", host_env }, { "load", host_load },
+	{ "group", host_group }, { "env", host_env }, { "methods", host_methods },
+	{ "load", host_load },
 	{ "line", host_line }, { "last_line", host_last_line },
 	{ "address", host_address },
 	{ "string_methods", host_string_methods }, { NULL, NULL },

@@ -205,6 +205,7 @@ take_servlet(lua_State *L, struct config *c, struct config_servlet *s)
 	s->module = (size_t)field_integer(L, "module") - 1;
 	s->optional = field_boolean(L, "optional");
 	s->timeout_ms = field_ms(L, "timeout");
+	s->methods = field_text(L, c, "methods");
 	s->servlet.path = field_text(L, c, "path");
 	s->servlet.route = s->route;
 	s->servlet.directory = field_text(L, c, "directory");

@@ -56,6 +56,19 @@ parser_init(struct parser *p, size_t head_max)
 	memcpy(p->engine, &engine, sizeof(engine));
 }
 
+const char *
+parser_method_name(int i)
+{
+	static const char *const names[] = {
+#define NAME(number, name, text) #text,
+		HTTP_METHOD_MAP(NAME)
+#undef NAME
+		NULL
+	};
+
+	return names[i];
+}
+
 static enum parser_result
 parser_refuse(struct parser *p, int status, const char *reason)
 {

@@ -61,4 +61,7 @@ enum parser_result parser_feed(struct parser *p, struct head *head,
     const char *raw, const char *data, size_t length, size_t *used,
     parser_body *body, void *context);
 
+/* The i-th of all methods that are not refused as unknown; NULL behind the last. */
+const char *parser_method_name(int i);
+
 #endif

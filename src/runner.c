@@ -22,6 +22,21 @@
 /* Redirects within one request; more are a loop. */
 #define REDIRECTS_MAX 10
 
+/* Whether methods, such as "GET, HEAD", has the request's. */
+static bool
+runner_is_among(const char *methods, const struct request *r)
+{
+	size_t length;
+
+	for (const char *at = methods; *at != '\0'; at += length + strspn(at + length, ", ")) {
+		length = strcspn(at, ",");
+		if (length == r->head.method_length &&
+		    memcmp(at, r->buffer + r->head.method, length) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Splits, decodes and routes the target.  0, or the status to refuse with. */
 static int
 runner_route(struct worker *w, struct servlet *s, const char *target, size_t target_length)
@@ -53,6 +68,8 @@ runner_route(struct worker *w, struct servlet *s, const char *target, size_t tar
 		return s->target.asterisk ? 204 : 404;
 	s->route = &s->config->servlets[match.servlet];
 	s->script_length = match.script_length;
+	if (s->route->methods != NULL && !runner_is_among(s->route->methods, r))
+		return 405;
 	return 0;
 }
 
@@ -275,6 +292,24 @@ runner_begin(struct worker *w, struct connection *c)
 	runner_respond(w);
 }
 
+/* Answers a request that no servlet does. */
+static void
+runner_refuse(struct worker *w, int status)
+{
+	struct servlet *s = &w->servlet;
+
+	if (s->route == NULL)
+		s->route = &s->config->servlets[0];
+	runner_note(w, s->connection);
+	if (status == 204)
+		response_set_status(&w->response, 204);
+	else
+		response_error(&w->response, status);
+	if (status == 405)
+		response_set_header(&w->response, "Allow", s->route->methods, true);
+	response_finish(&w->response, false);
+}
+
 enum connection_next
 runner_run(struct worker *w, struct connection *c, bool *taken)
 {
@@ -297,13 +332,7 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 		servlet_begin(s);
 		*taken = runner_call(w);
 	} else {
-		s->route = &s->config->servlets[0];
-		runner_note(w, c);
-		if (status == 204)
-			response_set_status(&w->response, 204);
-		else
-			response_error(&w->response, status);
-		response_finish(&w->response, false);
+		runner_refuse(w, status);
 	}
 	runner_log(w);
 	atomic_store_explicit(&w->setup->slot->requests, w->request_count, memory_order_relaxed);

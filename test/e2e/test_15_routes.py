@@ -87,3 +87,20 @@ def test_get_with_a_body(server):
     with server.connect() as c:
         c.send(head("/a", "GET", body=b"12345") + b"12345" + head("/a"))
         assert c.read().status == c.read().status == 200
+
+
+def test_methods(serve):
+    """Others than those of the route are answered with what it allows, and never run."""
+    s = serve('load_servlet { "%s/echo.so", "/in/*", methods = { "POST", "M-SEARCH" } }\n'
+              'load_servlet { "%s/hello.so", "/out", methods = "GET" }\n'
+              'load_servlet ("%s/hello.so", "/any")\n' % (SERVLETS, SERVLETS, SERVLETS))
+    with s.connect() as c:
+        for method, target, status in (
+                ("GET", "/out", 200), ("HEAD", "/out", 200), ("POST", "/out", 405),
+                ("OPTIONS", "/out", 405), ("DELETE", "/any", 200), ("OPTIONS", "/any", 200),
+                ("POST", "/in", 200), ("POST", "/in/below", 200), ("M-SEARCH", "/in", 200),
+                ("GET", "/in/below", 405), ("HEAD", "/in", 405), ("PUT", "/in", 405)):
+            body = b"12345" if method in ("POST", "PUT") else None
+            r = c.request(target, method, body=body)
+            allowed = "GET, HEAD" if target == "/out" else "POST, M-SEARCH"
+            assert (r.status, r.get("Allow")) == (status, allowed if status == 405 else None)

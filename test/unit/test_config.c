@@ -163,7 +163,8 @@ test_servlets(void **state)
 	    "load_module { \"python\", \"py\", venv = \"/srv/venv\", debug = true, size = 3 }\n"
 	    "load_servlet \"a.so\"\n"
 	    "load_servlet (\"b.go.so\", \"/b/*\")\n"
-	    "load_servlet { \"c.py\", \"/\", timeout = 1.5, description = \"x\", color = \"red\" }\n"
+	    "load_servlet { \"c.py\", \"/\", timeout = 1.5, methods = { \"GET\", \"PUT\" },\n"
+	    "description = \"x\", color = \"red\" }\n"
 	    "load_servlet (\"pkg.mod:app\", \"/shop/*\")\n"
 	    "load_servlet { \"missing.so\", optional = true }\n");
 	assert_int_equal(c->servlet_count, 5);
@@ -179,6 +180,8 @@ test_servlets(void **state)
 	assert_string_equal(c->modules[2].options[1].value, "3");
 	assert_string_equal(c->modules[2].options[2].value, "/srv/venv");
 	assert_int_equal(c->servlets[2].timeout_ms, 1500);
+	assert_string_equal(c->servlets[2].methods, "GET, HEAD, PUT");
+	assert_null(c->servlets[0].methods);
 	assert_string_equal(c->servlets[2].description, "x");
 	assert_int_equal(c->servlets[2].servlet.option_count, 1);
 	assert_string_equal(c->servlets[3].servlet.path, "pkg.mod:app");
