@@ -93,18 +93,21 @@ help:
 	@echo 'make clean'
 	@echo 'Variables: CC CFLAGS LDFLAGS BUILD POLLER=$(POLLER) WERROR=1 PYTHON RUBY GO RUSTC GDC NIM GHC'
 
+# As many compilers at once as there are processors, unless -j says otherwise.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-O -j$(shell getconf _NPROCESSORS_ONLN))
+
 # dep/install may bring the very compiler, so the build is a make of its own.
 run:
 	dep/install run
-	$(MAKE) all
+	$(MAKE) $(JOBS) all
 	exec ./modserver config.conf
 
 test:
 	dep/install test
-	$(MAKE) WERROR=1 all programs
-	$(MAKE) WERROR=1 asan
-	$(MAKE) WERROR=1 poll
-	$(MAKE) WERROR=1 kqueue
+	$(MAKE) $(JOBS) WERROR=1 all programs
+	$(MAKE) $(JOBS) WERROR=1 asan
+	$(MAKE) $(JOBS) WERROR=1 poll
+	$(MAKE) $(JOBS) WERROR=1 kqueue
 	PYTHON=$(PYTHON) $(PYTHON) test/run build build/asan build/poll build/kqueue:$(BRIEF)
 
 # One variant alone: everything, but for ThreadSanitizer, which is slow, what
@@ -113,8 +116,8 @@ BRIEF      = test_04,test_13,test_14,test_17,test_22,test_30,test_40,test_55,tes
 TESTS_tsan = :test_20,test_21,test_31,test_82
 $(VARIANTS:%=test-%): test-%:
 	dep/install test
-	$(MAKE) WERROR=1 all programs
-	$(MAKE) WERROR=1 $*
+	$(MAKE) $(JOBS) WERROR=1 all programs
+	$(MAKE) $(JOBS) WERROR=1 $*
 	PYTHON=$(PYTHON) $(PYTHON) test/run build/$*$(TESTS_$*)
 
 soak: all programs
