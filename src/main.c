@@ -1,6 +1,7 @@
 /*
  * main.c - the command line.
  */
+#include <getopt.h>
 #include <lua.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,9 +35,9 @@ print_help(void)
 	    "\n"
 	    "  -d   run as a daemon\n"
 	    "  -t   check the configuration and load every servlet, then exit: 0 good, 1 not\n"
-	    "  -v   version\n"
+	    "  -v   version; also --version\n"
 	    "  -V   version, build options and modules\n"
-	    "  -h   this help\n"
+	    "  -h   this help; also --help\n"
 	    "\n"
 	    "Signals: HUP reload, TERM and QUIT stop when what was accepted is finished,\n"
 	    "INT stop now, USR1 reopen the logs.\n"
@@ -121,13 +122,19 @@ _Exit(int status)
 int
 main(int argc, char **argv)
 {
+	/* Whoever knows nothing yet tries these. */
+	static const struct option names[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ 0 },
+	};
 	bool daemon = false, test = false;
 	struct config *config;
 	int option;
 
 	title_init(argc, argv);
 	opterr = 0;
-	while ((option = getopt(argc, argv, "+:dtvVh")) != -1) {
+	while ((option = getopt_long(argc, argv, "+:dtvVh", names, NULL)) != -1) {
 		char text[64];
 
 		switch (option) {
@@ -147,7 +154,10 @@ main(int argc, char **argv)
 			print_help();
 			return 0;
 		default:
-			snprintf(text, sizeof(text), "unknown option -%c", optopt);
+			if (optopt != 0)
+				snprintf(text, sizeof(text), "unknown option -%c", optopt);
+			else
+				snprintf(text, sizeof(text), "unknown option %s", argv[optind - 1]);
 			return usage_error(text);
 		}
 	}

@@ -128,13 +128,16 @@ def test_daemon_that_cannot_start(tmp_path):
 
 
 @pytest.mark.parametrize("option, words", [
-    ("-v", "modserver "), ("-V", "poller"), ("-V", "so.so"), ("-h", "usage")])
+    ("-v", "modserver "), ("-V", "poller"), ("-V", "so.so"), ("-h", "usage"),
+    ("--version", "modserver "), ("--help", "usage")])
 def test_information(option, words):
     done = subprocess.run([BINARY, option], capture_output=True, text=True, timeout=20)
     assert done.returncode == 0 and words in done.stdout and not done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["-x"], ["a.conf", "b.conf"], ["-t"]])
-def test_wrong_usage(arguments):
+@pytest.mark.parametrize("arguments, what", [
+    ([], "which"), (["-x"], "-x"), (["--xyz"], "--xyz"), (["a.conf", "b.conf"], "one"), (["-t"], "which")])
+def test_wrong_usage(arguments, what):
     done = subprocess.run([BINARY] + arguments, capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and "usage" in done.stderr and not done.stdout
+    assert what in done.stderr.splitlines()[0]
