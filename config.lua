@@ -214,6 +214,12 @@ local function absolute(path)
   return directory == "/" and "/" .. path or directory .. "/" .. path
 end
 
+-- The directory of a file that will be made, if it is not there.
+local function missing_directory(path)
+  local directory = match(path, "^(.+)/[^/]*$")
+  return directory and not host.exists(directory) and directory or nil
+end
+
 ------------------------------------------------------------------- words
 
 local words = {}
@@ -229,6 +235,8 @@ local function address(written)
     path = path ~= "" and absolute(path)
     if not path then return nil, "the path of a unix socket is missing" end
     if #path > 107 then return nil, "the path of a unix socket has 107 octets at most" end
+    local directory = missing_directory(path)
+    if directory then return nil, "there is no directory " .. directory end
     return { family = "unix", host = path, port = 0 }
   end
   local name, digits = match(written, "^%[(.*)%]:(%d+)$")
@@ -443,25 +451,28 @@ for word, known in pairs(known_fields) do
   end
 end
 
--- A file that will be written: its directory must be there.
+-- A file that will be written.
 local function writable(word, path)
   path = absolute(path)
-  local directory = match(path, "^(.+)/[^/]*$")
-  if directory and not host.exists(directory) then
-    mistake(string.format("%s %s: there is no directory %s", word, show(path), directory))
-  end
+  local directory = missing_directory(path)
+  if directory then mistake(string.format("%s %s: there is no directory %s", word, show(path), directory)) end
   return path
 end
 
-local function log_word(word, nothing)
+-- What other servers take for something else than a file is none here either.
+local no_files = { off = true, on = true, stderr = true, stdout = true, syslog = true }
+
+local function log_word(word, nothing, expected)
   words[word] = function(path)
-    if not text(path) then return mistake(string.format('%s: expected a path or "%s"', word, nothing)) end
+    if not text(path) or path ~= nothing and no_files[path] then
+      return mistake(string.format("%s: %s, expected %s", word, show(path), expected))
+    end
     data[word] = path ~= nothing and writable(word, path) or nil
   end
 end
 
-log_word("access_log", "off")
-log_word("error_log", "stderr")
+log_word("access_log", "off", 'a path, such as "access.log" or "/dev/stdout", or "off"')
+log_word("error_log", "stderr", 'a path, such as "error.log", or "stderr"')
 
 function words.pidfile(path)
   if not text(path) then return mistake("pidfile: expected a path") end
@@ -587,6 +598,8 @@ local function run_file(path, name, place)
       if written then what = what .. ", in `" .. written .. "`" end
       if written and match(written, "^[%a_]+%s+[%w_.]+$") then
         what = what .. "; a text is in quotes, a number in parentheses"
+      elseif written and (find(written, "^#") or find(written, "^//")) then
+        what = what .. "; a comment begins with --"
       end
       mistake(what, { file = files[at].name, line = line })
     else
@@ -638,8 +651,9 @@ local function check_whole()
     local what = string.format("load_servlet %s: ", show(servlet.text))
     servlet.module = serving_module(servlet)
     if not servlet.module then
-      mistake(what .. (servlet.is_name and 'no module serves "py"' or "no module serves files of this kind") ..
-        ', expected a load_module before', servlet)
+      local extension = servlet.is_name and "py" or match(servlet.path, "%.([^./]+)$")
+      mistake(what .. (extension and string.format('no module serves ".%s", expected a load_module with it', extension) or
+        "a file without an extension, which would say what module serves it"), servlet)
     elseif not servlet.is_name and not servlet.optional and not data.modules[servlet.module].optional and
       not host.exists(servlet.path) then
       mistake(what .. "there is no such file (" .. servlet.path .. ")", servlet)
