@@ -131,31 +131,34 @@ generation_kill(struct generation *g)
 	kill(g->pid, SIGKILL);
 }
 
-void
+int
 generation_reopen_logs(struct generation *g)
 {
 	struct logs new;
 	char error[1024];
-	int fds[2], count = 0;
+	int fds[2], count = 0, answer = 0;
 
 	if (g->config->error_log == NULL && g->config->access_log == NULL)
-		return;
+		return 0;
 	if (logs_open(&new, g->config, error, sizeof(error)) == -1) {
 		log_error("%s", error);
-		return;
+		return -1;
 	}
 	fds[count++] = new.error_fd;
 	if (new.access_fd != -1)
 		fds[count++] = new.access_fd;
-	if (g->control_fd != -1 && control_send(g->control_fd, CONTROL_LOGS, fds, count) == -1)
+	if (g->control_fd != -1 && control_send(g->control_fd, CONTROL_LOGS, fds, count) == -1) {
 		log_error("generation %u cannot be given the new logs: %s", g->number,
 		    strerror(errno));
+		answer = -1;
+	}
 	/* Over the old numbers, which are in use. */
 	if (new.error_fd != g->logs.error_fd && g->logs.error_fd > STDERR_FILENO)
 		dup3(new.error_fd, g->logs.error_fd, O_CLOEXEC);
 	if (new.access_fd != -1)
 		dup3(new.access_fd, g->logs.access_fd, O_CLOEXEC);
 	logs_close(&new);
+	return answer;
 }
 
 int

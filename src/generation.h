@@ -66,9 +66,9 @@ void generation_ended(struct generation *g);
 /* SIGKILL to the zygote and all that descends from it. */
 void generation_kill(struct generation *g);
 
-/* Opens the log files anew and hands them down.  Failures are logged; the old
- * files are then used on. */
-void generation_reopen_logs(struct generation *g);
+/* Opens the log files anew and hands them down.  0, or -1: that is logged, and the
+ * old files are used on. */
+int generation_reopen_logs(struct generation *g);
 
 /* What its zygote died of while loading, as "FILE:LINE: ...", into text.
  * Returns 0 if the zygote has said so itself. */

@@ -8,12 +8,14 @@
 #include "logs.h"
 
 static int
-log_file_open(const char *path, char *error, size_t error_size)
+log_file_open(const char *file, const char *word, const char *path, char *error,
+    size_t error_size)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
 
 	if (fd == -1)
-		snprintf(error, error_size, "%s: %s", path, strerror(errno));
+		snprintf(error, error_size, "%s: %s \"%s\": %s", file, word, path,
+		    strerror(errno));
 	return fd;
 }
 
@@ -23,12 +25,14 @@ logs_open(struct logs *l, const struct config *config, char *error, size_t error
 	l->error_fd = STDERR_FILENO;
 	l->access_fd = -1;
 	if (config->error_log != NULL) {
-		l->error_fd = log_file_open(config->error_log, error, error_size);
+		l->error_fd = log_file_open(config->file, "error_log", config->error_log,
+		    error, error_size);
 		if (l->error_fd == -1)
 			return -1;
 	}
 	if (config->access_log != NULL) {
-		l->access_fd = log_file_open(config->access_log, error, error_size);
+		l->access_fd = log_file_open(config->file, "access_log", config->access_log,
+		    error, error_size);
 		if (l->access_fd == -1) {
 			logs_close(l);
 			return -1;

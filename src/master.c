@@ -39,7 +39,9 @@ master_problem(struct master *m, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	log_error("%s", text);
+	/* Until it is open, the error log is what the terminal is. */
+	if (m->log_fd != -1 || m->terminal_fd == -1)
+		log_error("%s", text);
 	if (m->terminal_fd != -1)
 		dprintf(m->terminal_fd, "%s\n", text);
 }
@@ -112,15 +114,20 @@ master_stop(struct master *m, bool now)
 static void
 master_reopen_logs(struct master *m)
 {
+	int failed = 0;
+
 	if (m->candidate != NULL)
-		generation_reopen_logs(m->candidate);
+		failed |= generation_reopen_logs(m->candidate);
 	for (struct generation *g = m->leaving; g != NULL; g = g->next)
-		generation_reopen_logs(g);
+		failed |= generation_reopen_logs(g);
 	if (m->current != NULL) {
-		generation_reopen_logs(m->current);
+		failed |= generation_reopen_logs(m->current);
 		master_use_log(m, m->current->logs.error_fd);
 	}
-	log_info("logs reopened");
+	if (failed)
+		log_error("not all logs have been opened again: the old files are used on");
+	else
+		log_info("logs reopened");
 }
 
 static void
@@ -280,9 +287,13 @@ master_prepare(struct master *m, const struct config *c, bool daemon)
 	}
 	if (c->error_log != NULL || daemon)
 		m->terminal_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (daemon && daemon_detach() && c->error_log == NULL)
+	if (daemon && daemon_detach() && c->error_log == NULL) {
 		dprintf(m->terminal_fd, "%s: warning: a daemon without error_log: "
 		    "what it has to say is lost\n", c->file);
+	} else if (daemon && c->error_log == NULL) {
+		close(m->terminal_fd);	/* a file, which the error log is */
+		m->terminal_fd = -1;
+	}
 	raise_descriptor_limit();
 	signals_child();	/* whatever was inherited */
 	if (signals_open(signals, sizeof(signals) / sizeof(signals[0])) == -1 ||

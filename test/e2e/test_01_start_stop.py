@@ -1,6 +1,7 @@
 """It starts, answers, shows its roles in ps, and stops with status 0, leaving nothing behind."""
 
 import os
+import re
 import signal
 import subprocess
 
@@ -125,6 +126,23 @@ def test_daemon_that_cannot_start(tmp_path):
                           env=environment(str(tmp_path)), capture_output=True, text=True)
     assert done.returncode == 1
     assert "config.conf:1: " in done.stderr
+
+
+@pytest.mark.parametrize("option", [[], ["-d"]])
+@pytest.mark.parametrize("text, words", [
+    ('error_log "."', r'config.conf: error_log "/.*": Is a directory'),
+    ('error_log "error.log" access_log "."', r'config.conf: access_log "/.*": Is a directory'),
+    ('listen "unix:."', r'config.conf:1: cannot listen on "unix:\.": .* no socket')])
+def test_why_it_cannot_start_is_said_once(tmp_path, option, text, words):
+    """What keeps it from opening its log, or from listening, with the word that asks for it."""
+    (tmp_path / "config.conf").write_text(text + "\n")
+    with open(str(tmp_path / "output"), "w+") as output:    # a daemon keeps a file
+        done = subprocess.run([BINARY, *option, "config.conf"], cwd=str(tmp_path), timeout=60,
+                              env=environment(str(tmp_path)), stdout=output, stderr=output)
+        output.seek(0)
+        said = [l for l in output if "warning" not in l]
+    assert done.returncode == 1
+    assert len(said) == 1 and re.search(words, said[0]), said
 
 
 @pytest.mark.parametrize("option, words", [

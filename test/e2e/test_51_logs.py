@@ -132,6 +132,19 @@ def test_usr1(serve):
           10 * SLOW, "all lines")
 
 
+def test_usr1_that_fails(serve, tmp_path):
+    """A log that cannot be opened again is used on, and nobody says otherwise."""
+    (tmp_path / "logs").mkdir()
+    s = serve(ALL + 'error_log "%s/logs/error.log"\naccess_log "access.log"\n' % tmp_path)
+    (tmp_path / "logs").rename(tmp_path / "moved")
+    s.send_signal(signal.SIGUSR1)
+    moved = str(tmp_path / "moved" / "error.log")
+    s.wait_log(r"error_log \"/.*/logs/error\.log\": No such file", path=moved)
+    s.wait_log(r"the old files are used on", path=moved)
+    assert s.get("/hello").status == 200
+    assert "logs reopened" not in open(moved).read()
+
+
 def test_usr1_while_a_servlet_runs(serve):
     """A worker that sleeps takes the new log when it can."""
     s = serve(LOGS)
