@@ -137,14 +137,15 @@ is_callable(lua_State *L)
 /* A reference to the function of that name in the table at index 1, or
  * LUA_NOREF if there is none. */
 static int
-refer_function(lua_State *L, const char *name)
+refer_function(lua_State *L, const struct program *p, const char *name)
 {
 	if (lua_getfield(L, 1, name) == LUA_TNIL) {
 		lua_pop(L, 1);
 		return LUA_NOREF;
 	}
 	if (!is_callable(L))
-		luaL_error(L, "%s is a %s, not a function", name, luaL_typename(L, -1));
+		luaL_error(L, "%s: %s is a %s, not a function", p->path, name,
+		    luaL_typename(L, -1));
 	return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
@@ -167,9 +168,9 @@ load(lua_State *L)
 		lua_settop(L, 0);
 		lua_pushglobaltable(L);
 	}
-	p->run = refer_function(L, "run");
-	p->init = refer_function(L, "init");
-	p->cleanup = refer_function(L, "cleanup");
+	p->run = refer_function(L, p, "run");
+	p->init = refer_function(L, p, "init");
+	p->cleanup = refer_function(L, p, "cleanup");
 	if (p->run == LUA_NOREF)
 		luaL_error(L, "%s returns no table with a function run(self), "
 		    "and defines no global one", p->path);

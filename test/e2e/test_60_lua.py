@@ -263,7 +263,7 @@ def test_fields_of_self(lua):
 @pytest.mark.parametrize("text, mistake", [
     ("return { run = ", "unexpected symbol near <eof>"),
     ("return {}", r"no table with a function run\(self\)"),
-    ("return { run = 1 }", "run is a number, not a function"),
+    ("return { run = 1 }", r"\.lua: run is a number, not a function"),
     ("local function f() error('at load') end f()", "at load"),
     ("require 'nonesuch'", "module 'nonesuch' not found"),
 ])
