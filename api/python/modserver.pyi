@@ -23,8 +23,8 @@ traceback is in the error log.  Each process runs one request at a time, and
 was forked after the servlet's file was loaded: connections to databases and
 threads belong into ``init``, which is called once in each process.
 
-WSGI applications (PEP 3333) are not served yet: a file that defines no ``run``
-is refused when it is loaded.
+A file that defines no ``run`` but a callable named ``application`` or ``app`` is a
+WSGI application (PEP 3333), and needs none of this.
 """
 
 from collections.abc import Callable, Mapping
