@@ -400,7 +400,6 @@ uninstall:
 	    rm -f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 
 clean:
-	rm -rf build modserver module/*.so examples/c/*.so examples/c++/*.so examples/go/*.so \
-	    examples/rust/*.so examples/d/*.so examples/nim/*.so
+	rm -rf build modserver module/*.so examples/*/*.so
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/test/unit/*.d)
