@@ -1,5 +1,11 @@
 /*
  * servlet.h - the request as modserver.h shows it to a servlet.
+ *
+ * The functions of modserver.h are in a file for each of its parts:
+ *	servlet_request.c	what the request's head says
+ *	servlet_form.c		arguments, cookies, forms, uploads, the body
+ *	servlet_response.c	the response
+ *	servlet_server.c	the log, the routes
  */
 #ifndef SERVLET_H
 #define SERVLET_H
