@@ -189,12 +189,16 @@ $(BUILD)/kqueue.o: test/kqueue/kqueue.c test/kqueue/sys/event.h $(BUILD)/flags
 	$(CC) $(FLAGS) $(FLAGS_kqueue) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/main.o $(BUILD)/config.o $(BUILD)/config_host.o $(BUILD)/config_take.o: FLAGS += $(LUA_FLAGS)
-$(BUILD)/config.o: $(BUILD)/config_lua.h
+CONFIG_LUA = $(BUILD)/config_lua.h $(BUILD)/config_values_lua.h $(BUILD)/config_files_lua.h
+$(BUILD)/config.o: $(CONFIG_LUA)
 $(BUILD)/parser.o: $(DEP)/http_parser.h
 $(BUILD)/program.o: FLAGS += -DMODULE_DIRECTORY='"$(PREFIX)/lib/modserver"'
 
-$(BUILD)/config_lua.h: config.lua src/embed.sh $(BUILD)/flags
-	sh src/embed.sh config.lua config_lua > $@
+$(BUILD)/config_lua.h: config.lua
+$(BUILD)/config_values_lua.h: src/config_values.lua
+$(BUILD)/config_files_lua.h: src/config_files.lua
+$(CONFIG_LUA): src/embed.sh $(BUILD)/flags
+	sh src/embed.sh $(filter %.lua,$^) $(basename $(@F)) > $@
 
 # http-parser comes from Debian's source package, built strict.
 $(BUILD)/http_parser.o: $(DEP)/http_parser.h $(BUILD)/flags
@@ -365,7 +369,7 @@ $(BUILD)/test/fuzz/%.fuzz: test/fuzz/%.c test/fuzz/reference.h $(BUILD)/libmodse
 # What is checked is .clang-tidy's business.  One file at a time: clang-tidy 14
 # takes every va_list for uninitialized in the second one.
 CHECKED = $(SOURCES) module/so.c $(wildcard module/cgi.c module/cgi/*.c)
-check: $(BUILD)/config_lua.h $(DEP)/http_parser.h
+check: $(CONFIG_LUA) $(DEP)/http_parser.h
 	@if command -v clang-tidy-14 >/dev/null; then \
 	    printf '%s\n' $(CHECKED) | xargs -n 1 -P 2 sh -c 'exec clang-tidy-14 --quiet "$$0" -- \
 	        $(FLAGS) $(LUA_FLAGS) -DMODULE_DIRECTORY=\"\" 2>/dev/null' && echo 'clang-tidy: clean'; \

@@ -16,135 +16,27 @@
 --   host.line()          file number and line of the configuration that runs
 --   host.last_line()     the same of what ran last
 --   host.address(text)   "inet", "inet6" or nil: a numeric address
+--
+-- Beside it are src/config_values.lua, which checks what a word is given, and
+-- src/config_files.lua, which runs the files.
 
-local host, main_path = ...
+local host, main_path, values, files = ...
+local show, nearest, unknown, sorted_keys = values.show, values.nearest, values.unknown, values.sorted_keys
+local seconds, count, size, text, boolean = values.seconds, values.count, values.size, values.text, values.boolean
+local mistake, here, absolute = files.mistake, files.here, files.absolute
 
 -- Not as methods: while a configuration runs, its texts have bounded ones.
-local match, find, gsub, gmatch = string.match, string.find, string.gsub, string.gmatch
+local match, find, gmatch = string.match, string.find, string.gmatch
 
-local files, mistakes = {}, {}          -- files[n] = { path, directory, name }
 local data = {
-  listens = {}, trusted_proxies = {}, modules = {}, servlets = {}, files = {},
+  listens = {}, trusted_proxies = {}, modules = {}, servlets = {}, files = files.paths,
   workers = { min = 1, max = 256, idle_timeout = 5, max_requests = 0, patience = 0.001 },
   timeouts = { head = 10, body = 30, keepalive = 60, write = 30, queue = 10, request = 0, drain = 30 },
   limits = { head = 32 * 1024, body = 64 * 1024 * 1024, headers = 100 },
   reload = false, debug = false,
 }
 
----------------------------------------------------------------- mistakes
-
-local function here()
-  local number, line = host.line()
-  return { file = number and files[number].name or files[1].name, line = line or 0 }
-end
-
--- A mistake is one line: what it quotes from a file may hold line ends, NUL and
--- what a terminal would obey.
-local function mistake(text, place)
-  place = place or here()
-  if #mistakes < 100 then
-    local where = place.line > 0 and place.file .. ":" .. place.line or place.file
-    mistakes[#mistakes + 1] = gsub(gsub(where .. ": " .. text, "[\t\n\r]", " "), "%c", "?")
-  end
-end
-
-local function show(value)
-  if type(value) == "string" then return gsub(string.format("%q", value), "\\\n", "\\n") .. "" end
-  if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
-  return value == nil and "nothing" or "a " .. type(value)
-end
-
--- Edit distance, a swap of neighbours counting once.
-local function distance(a, b)
-  local before, last, row = {}, {}, {}
-  for j = 0, #b do last[j] = j end
-  for i = 1, #a do
-    row = { [0] = i }
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j) and 0 or 1
-      row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + same)
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
-        row[j] = math.min(row[j], before[j - 2] + 1)
-      end
-    end
-    before, last = last, row
-  end
-  return last[#b]
-end
-
-local function nearest(word, known)
-  local best, least = nil, 3
-  if #word > 40 then return nil end
-  for _, candidate in ipairs(known) do
-    local d = distance(word:lower(), candidate)
-    if d < least and d < #candidate then best, least = candidate, d end
-  end
-  return best
-end
-
-local function sorted_keys(t)
-  local keys = {}
-  for k in pairs(t) do if type(k) == "string" then keys[#keys + 1] = k end end
-  table.sort(keys)
-  return keys
-end
-
-local function unknown(what, word, known)
-  local near = nearest(word, known)
-  if near then
-    return string.format("unknown %s `%s`, did you mean `%s`?", what, word, near)
-  end
-  return string.format("unknown %s `%s`, expected one of: %s", what, word, table.concat(known, ", "))
-end
-
------------------------------------------------------------------- values
-
--- Each takes a value and answers what the program needs, or nil and what it expected.
-
-local function seconds(value)
-  if type(value) ~= "number" or value ~= value or value < 0 or value > 31536000 then
-    return nil, "seconds, 0 to 31536000"
-  end
-  return value
-end
-
-local function positive_seconds(value)
-  if seconds(value) and value > 0 then return value end
-  return nil, "seconds, more than 0"
-end
-
-local function count(least, most)
-  return function(value)
-    local whole = type(value) == "number" and math.tointeger(value)
-    if whole and whole >= least and whole <= most then return whole end
-    return nil, string.format("a whole number, %d to %d", least, most)
-  end
-end
-
-local units = { [""] = 1, K = 1024, M = 1024 ^ 2, G = 1024 ^ 3 }
-
-local function size(least, most)
-  return function(value)
-    local number, unit = value, ""
-    if type(value) == "string" and #value <= 20 then
-      number, unit = match(value, "^(%d+)([KMG]?)$")
-      number = tonumber(number)
-    end
-    local octets = type(number) == "number" and math.tointeger(number * units[unit])
-    if octets and octets >= least and octets <= most then return octets end
-    return nil, string.format('a size such as 4096, "32K" or "64M", %d to %d octets', least, most)
-  end
-end
-
-local function text(value)
-  if type(value) == "string" and value ~= "" and not find(value, "\0", 1, true) then return value end
-  return nil, "a text"
-end
-
-local function boolean(value)
-  if type(value) == "boolean" then return value end
-  return nil, "true or false"
-end
+---------------------------------------------------- values of these words
 
 -- "GET" or { "GET", "POST" } as an Allow field has them; HEAD goes with GET.
 local function methods(value)
@@ -164,12 +56,6 @@ local function methods(value)
   return table.concat(list, ", ")
 end
 
-local function anything(value)
-  local kind = type(value)
-  if kind == "string" or kind == "number" or kind == "boolean" then return value end
-  return nil, "a text, a number, true, false or a table of these"
-end
-
 -- A table of named fields: known ones are checked, others are a mistake, or,
 -- where `open`, the module's own business, unless they look like a slip.
 local function fields(word, given, known, into, open)
@@ -181,7 +67,7 @@ local function fields(word, given, known, into, open)
       for _, key in ipairs(keys) do add(name .. "." .. key, value[key]) end
       return
     end
-    local taken, expected = anything(value)
+    local taken, expected = values.anything(value)
     if taken == nil then
       mistake(string.format("%s: %s is %s, expected %s", word, name, show(value), expected))
     else
@@ -204,14 +90,6 @@ local function fields(word, given, known, into, open)
     end
   end
   return own
-end
-
--- A path is relative to the directory of the file that names it.
-local function absolute(path)
-  if path:sub(1, 1) == "/" then return path end
-  local number = host.line()
-  local directory = files[number or 1].directory
-  return directory == "/" and "/" .. path or directory .. "/" .. path
 end
 
 -- The directory of a file that will be made, if it is not there.
@@ -346,7 +224,7 @@ local function add_module(given)
   end
   local place = here()
   local module = { name = name, extensions = extensions, optional = false, file = place.file, line = place.line,
-    directory = files[host.line() or 1].directory }
+    directory = files.directory() }
   module.options = fields("load_module", given, { optional = boolean }, module, true)
   for _, other in ipairs(data.modules) do
     for _, mine in ipairs(extensions) do
@@ -401,7 +279,7 @@ local function add_servlet(given)
     text = written, route = route, description = "", optional = false, timeout = false,
     file = place.file, line = place.line, is_name = is_name ~= nil,
     path = is_name and written or absolute(written),
-    directory = files[host.line() or 1].directory,
+    directory = files.directory(),
   }
   servlet.options = fields("load_servlet", given, { timeout = seconds, optional = boolean, methods = methods,
     description = function(v) if type(v) == "string" then return v end return nil, "a text" end }, servlet, true)
@@ -424,7 +302,7 @@ end
 
 local known_fields = {
   workers = {
-    min = count(0, 10000), max = count(1, 10000), idle_timeout = positive_seconds,
+    min = count(0, 10000), max = count(1, 10000), idle_timeout = values.positive_seconds,
     max_requests = count(0, 1 << 53), patience = function(value)
       if seconds(value) and value >= 0.0001 and value <= 10 then return value end
       return nil, "seconds, 0.0001 to 10"
@@ -479,6 +357,11 @@ function words.pidfile(path)
   data.pidfile = writable("pidfile", path)
 end
 
+function words.load_config(given)
+  if not text(given) then return mistake("load_config: expected a file") end
+  files.include(given)
+end
+
 -- More than a word takes is a mistake, not something to ignore.
 local arity = { user = 2, load_module = 2, load_servlet = 2 }
 
@@ -493,137 +376,6 @@ local function exactly(word, meaning)
     end
     return meaning(...)
   end
-end
-
------------------------------------------------------------------ sandbox
-
-local builtins = {
-  string = {}, table = table, math = math, ipairs = ipairs, pairs = pairs,
-  tostring = tostring, tonumber = tonumber,
-}
-
-function builtins.env(name)
-  if type(name) ~= "string" then return mistake("env: expected a variable's name") end
-  return host.env(name)
-end
-
--- Patterns can take for ever, and nothing interrupts them: bound the octets, the
--- repetitions, and how often the ones may be tried at the others.
-local function bounded(original)
-  return function(subject, pattern, ...)
-    if type(subject) == "string" and type(pattern) == "string" then
-      local _, repeats = gsub(pattern, "[%*%+%-%?]", "")
-      if #subject > 1000 or repeats > 3 or (#subject) ^ (repeats + 1) > 1e8 then
-        error("a pattern with more than three repetitions, or for more than 1000 octets "
-          .. "(400 with two repetitions, 100 with three)", 2)
-      end
-    end
-    return original(subject, pattern, ...)
-  end
-end
-
-local plain_string = {}
-for name, f in pairs(string) do plain_string[name] = f end
-for name, f in pairs(plain_string) do
-  local searches = name == "find" or name == "match" or name == "gmatch" or name == "gsub"
-  builtins.string[name] = searches and bounded(f) or f
-end
-builtins.string.dump = nil
-
--- What stands for a word that does not exist, so that the run goes on and
--- finds the other mistakes.
-local ignored = setmetatable({}, {})
-for _, event in ipairs { "__call", "__index", "__concat", "__add", "__sub", "__mul", "__div", "__unm" } do
-  getmetatable(ignored)[event] = function() return ignored end
-end
-getmetatable(ignored).__metatable = false
-
-local environment = {}
-local word_names = sorted_keys(words)
-word_names[#word_names + 1] = "load_config"
-word_names[#word_names + 1] = "env"
-table.sort(word_names)
-
-setmetatable(environment, {
-  __metatable = false,
-  __index = function(_, name)
-    local value = words[name] or builtins[name]
-    if value == nil then
-      mistake(unknown("word", tostring(name), word_names))
-      return ignored
-    end
-    return value
-  end,
-  -- A misspelt word with "=" would otherwise be ignored.
-  __newindex = function(_, name)
-    name = tostring(name)
-    if words[name] or builtins[name] then
-      return mistake(string.format("`%s` is a word of the configuration: it is written without `=`", name))
-    end
-    mistake(unknown("word", name, word_names) .. " (a variable of your own is `local " .. name .. " = ...`)")
-  end,
-})
-
-------------------------------------------------------------------- files
-
-local depth = 0
-
-local function source_line(content, wanted)
-  local number = 1
-  for line in gmatch(content, "([^\n]*)\n?") do
-    if number == wanted then return #line < 200 and match(line, "^%s*(.-)%s*$") or nil end
-    number = number + 1
-  end
-end
-
-local function run_file(path, name, place)
-  local content, why = host.read(path)
-  if not content then
-    return mistake(string.format("cannot read %s: %s", name, why), place or { file = name, line = 0 })
-  end
-  local number = #files + 1
-  files[number] = { path = path, name = name, directory = match(path, "^(.*)/[^/]*$") }
-  if files[number].directory == "" then files[number].directory = "/" end
-  table.insert(data.files, path)
-  local chunk, problem = host.load(content, number, environment)
-  local fine = chunk ~= nil
-  if chunk then fine, problem = host.call(chunk) end
-  if not fine then
-    -- "NUMBER:LINE: what": the number is the file's.
-    local at, line, what = match(tostring(problem), "^(%d+):(%d+): (.*)$")
-    if at then
-      at, line = tonumber(at), tonumber(line)
-      -- What Lua says of syntax is terse: show the line too.
-      local written = chunk == nil and source_line(content, line)
-      if written then what = what .. ", in `" .. written .. "`" end
-      if written and match(written, "^[%a_]+%s+[%w_.]+$") then
-        what = what .. "; a text is in quotes, a number in parentheses"
-      elseif written and (find(written, "^#") or find(written, "^//")) then
-        what = what .. "; a comment begins with --"
-      end
-      mistake(what, { file = files[at].name, line = line })
-    else
-      at, line = host.last_line()
-      mistake(tostring(problem), { file = at and files[at].name or name, line = line or 0 })
-    end
-  end
-end
-
-function words.load_config(given)
-  if not text(given) then return mistake("load_config: expected a file") end
-  local path = absolute(given)
-  for _, file in ipairs(files) do
-    if file.path == path then return mistake(string.format("load_config %s: it is loaded already", show(given))) end
-  end
-  if depth >= 16 then return mistake("load_config: files include each other too deeply") end
-  local includer = files[host.line() or 1].name
-  local name = given
-  if given:sub(1, 1) ~= "/" and find(includer, "/", 1, true) then
-    name = match(includer, "^(.*)/[^/]*$") .. "/" .. given
-  end
-  depth = depth + 1
-  run_file(path, name, here())
-  depth = depth - 1
 end
 
 ------------------------------------------------------------------- whole
@@ -645,7 +397,7 @@ local function check_whole()
   local routes = {}
   if #data.listens == 0 then
     table.insert(data.listens, { family = "inet", host = "0.0.0.0", port = 8080, text = "0.0.0.0:8080",
-      backlog = 1024, proxy_protocol = false, file = files[1] and files[1].name or main_path, line = 0 })
+      backlog = 1024, proxy_protocol = false, file = main_path, line = 0 })
   end
   for _, servlet in ipairs(data.servlets) do
     local what = string.format("load_servlet %s: ", show(servlet.text))
@@ -672,10 +424,7 @@ local function check_whole()
   end
 end
 
--- Methods of texts (("x"):upper()) are those of the sandbox too.
 for word, meaning in pairs(words) do words[word] = exactly(word, meaning) end
-host.string_methods(builtins.string)
-run_file(host.main, main_path)
-host.string_methods(plain_string)
+files.run(words, host.main, main_path)
 check_whole()
-return data, mistakes
+return data, files.mistakes

@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_files_lua.h"
 #include "config_lua.h"
 #include "config_parts.h"
+#include "config_values_lua.h"
 
 #define MEMORY_MAX (64u << 20)		/* octets that a configuration may use */
 #define STEPS_MAX 20000000		/* virtual machine instructions: about a quarter of a second */
@@ -67,6 +69,14 @@ budget_hook(lua_State *L, lua_Debug *ar)
 	lua_error(L);
 }
 
+/* Pushes a chunk of the program's own. */
+static void
+push_chunk(lua_State *L, const unsigned char *text, size_t length, const char *name)
+{
+	if (luaL_loadbufferx(L, (const char *)text, length, name, "t") != LUA_OK)
+		lua_error(L);
+}
+
 /* Runs config.lua: main file's absolute path and its name for messages.  Leaves
  * data and mistakes on the stack, or an error. */
 static int
@@ -78,9 +88,7 @@ config_run(lua_State *L)
 	luaL_requiref(L, "string", luaopen_string, 1);
 	luaL_requiref(L, "table", luaopen_table, 1);
 	luaL_requiref(L, "math", luaopen_math, 1);
-	if (luaL_loadbufferx(L, (const char *)config_lua, sizeof(config_lua),
-	    "=config.lua", "t") != LUA_OK)
-		return lua_error(L);
+	push_chunk(L, config_lua, sizeof(config_lua), "=config.lua");
 	lua_newtable(L);
 	luaL_setfuncs(L, config_host, 0);
 	lua_pushstring(L, path);
@@ -88,8 +96,15 @@ config_run(lua_State *L)
 	lua_getglobal(L, "pcall");
 	lua_setfield(L, -2, "call");
 	lua_pushstring(L, name);
+	push_chunk(L, config_values_lua, sizeof(config_values_lua), "=config_values.lua");
+	lua_call(L, 0, 1);
+	push_chunk(L, config_files_lua, sizeof(config_files_lua), "=config_files.lua");
+	lua_pushvalue(L, -4);
+	lua_pushvalue(L, -3);
+	lua_call(L, 2, 1);
+	/* host, name, values, files */
 	lua_sethook(L, budget_hook, LUA_MASKCOUNT | LUA_MASKLINE, STEPS_AT_ONCE);
-	lua_call(L, 2, 2);
+	lua_call(L, 4, 2);
 	lua_sethook(L, NULL, 0, 0);
 	return 2;
 }

@@ -4,6 +4,8 @@
  *	config.c	runs config.lua over a file, within bounds
  *	config_host.c	what config.lua asks of its host
  *	config_take.c	from the data it returns to struct config
+ *	config_values.lua	what config.lua checks values with
+ *	config_files.lua	how it runs configuration files
  */
 #ifndef CONFIG_PARTS_H
 #define CONFIG_PARTS_H
