@@ -193,6 +193,7 @@ CONFIG_LUA = $(BUILD)/config_lua.h $(BUILD)/config_values_lua.h $(BUILD)/config_
 $(BUILD)/config.o: $(CONFIG_LUA)
 $(BUILD)/parser.o: $(DEP)/http_parser.h
 $(BUILD)/program.o: FLAGS += -DMODULE_DIRECTORY='"$(PREFIX)/lib/modserver"'
+$(BUILD)/program.o: $(BUILD)/prefix
 
 $(BUILD)/config_lua.h: config.lua
 $(BUILD)/config_values_lua.h: src/config_values.lua
@@ -217,8 +218,12 @@ $(BUILD)/flags: FORCE
 	@$(call has_header,lua.h,$(LUA_FLAGS)) || \
 	    { echo 'lua.h of Lua 5.4 not found: run dep/install build' >&2; exit 1; }
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(HARDEN) $(POLLER) $(PREFIX)' | cmp -s - $@ || \
-	    echo '$(CC) $(CFLAGS) $(HARDEN) $(POLLER) $(PREFIX)' > $@
+	@echo '$(CC) $(CFLAGS) $(HARDEN) $(POLLER)' | cmp -s - $@ || \
+	    echo '$(CC) $(CFLAGS) $(HARDEN) $(POLLER)' > $@
+
+$(BUILD)/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' > $@
 
 # ---------------------------------------------------------------- modules
 # A module may need a header, which says the flags to find it and the package
