@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import re
 import shutil
 import subprocess
 
@@ -42,6 +43,24 @@ def test_the_first_servlet(serve, place):
     s = serve(text.replace("8081", "{port}").replace("hello.so", library), bare=True)
     r = s.get("/hello")
     assert (r.status, r.text) == (200, "Hello, 127.0.0.1!\n")
+
+
+def test_scripts(serve, tmp_path):
+    """A servlet in each language, of those whose module has been built."""
+    text, names = readme.block("scripts.conf"), []
+    for module, extension in re.findall(r'load_module \("module\.(\w+)", "(\w+)"\)', text):
+        name = "hello." + extension
+        assert 'load_servlet "%s"' % name in text
+        if os.path.exists(os.path.join(os.path.dirname(harness.BINARY), "module", module + ".so")):
+            names.append(name)
+            (tmp_path / name).write_text(readme.block(name))
+            text = text.replace('"%s"' % name, '("%s/%s", "/%s")' % (tmp_path, name, name))
+        else:
+            text = re.sub(r'.*[."]%s".*\n' % extension, "", text)
+    assert names
+    s = serve('listen "127.0.0.1:{port}"\n' + text, bare=True, env={"LEAKS": "0"})
+    for name in names:
+        assert s.get("/" + name).text == "Hello, 127.0.0.1!\n"
 
 
 @pytest.fixture
