@@ -42,7 +42,8 @@
 // Each process runs one request at a time: other requests are answered by
 // other processes, and package variables are those of a process.  What is
 // printed goes to the error log.  os.Exit and log.Fatal end the process and
-// with it every connection that it holds: return an error instead.
+// with it every connection that it holds, unanswered: they make a system call
+// of Go's own, and nobody comes between.  Return an error instead.
 //
 // A panic in run that is not recovered ends the process by signal 6; that
 // costs this request, and the error log has the goroutine's stack.  In a

@@ -187,6 +187,14 @@ def test_crash_in_c_is_signal_11(go):
     crash(go, "/s/crash", signal.SIGSEGV)
 
 
+def test_exit_is_reported(go):
+    """os.Exit leaves nobody to answer, but the log has the request, and the next is served."""
+    with go.connect() as c, pytest.raises((AssertionError, ConnectionError)):
+        c.request("/s/exit")
+    go.wait_log(r'called exit\(3\) running "GET /s/exit HTTP/1.1"')
+    assert go.get("/hello").status == 200
+
+
 def test_crash_of_a_c_servlet_is_signal_11(serve):
     """In the worker that has Go loaded."""
     s = serve(CONFIG.replace("max = 64", "max = 1"))

@@ -106,6 +106,8 @@ func run(s unsafe.Pointer) int {
 		*p = 1
 	case "crash":
 		crashInC()
+	case "exit":
+		os.Exit(3)
 	default:
 		api.Set_status(s, 404)
 		api.Rwrite(s, "no "+what)
