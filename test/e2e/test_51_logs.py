@@ -44,13 +44,15 @@ def test_fields(serve):
 
 def test_every_refusal(serve):
     s = serve(LOGS + 'limits { body = "1K", head = "1K" }\ntimeouts { body = 0.3 }\n')
+    answers = set()
     for data in (b"nonsense\r\n\r\n", head("/" + "x" * 2000), head("/echo", "POST", body=b"x" * 2000),
                  head("/echo", "POST", body=b"12") + b"1"):
         with s.connect() as c:
             c.send(data)
-            c.read()
-    statuses = {l[3] for l in wait_lines(s, 4)}
-    assert statuses == {"400", "414", "413", "408"}
+            r = c.read()
+            answers.add((str(r.status), str(len(r.body))))
+    assert {l[3:5] for l in wait_lines(s, 4)} == answers
+    assert {status for status, size in answers} == {"400", "414", "413", "408"}
 
 
 def test_nobody_forges_a_line(serve):
