@@ -170,7 +170,7 @@ find_functions(struct program *p, const char *path)
 	if (p->application == NULL)
 		p->application = function_of(p->module, "app");
 	if (p->application != NULL)
-		return wsgi_open();
+		return wsgi_open(p->application);
 	PyErr_Format(PyExc_AttributeError, "%s defines neither run(s) "
 	    "nor a WSGI application called application or app", path);
 	return -1;
@@ -201,7 +201,7 @@ load_application(struct program *p, const struct module_servlet *servlet)
 	if (p->home == NULL || home_enter(p->home) == -1)
 		return -1;
 	p->application = script_import(servlet->path);
-	return p->application == NULL ? -1 : wsgi_open();
+	return p->application == NULL ? -1 : wsgi_open(p->application);
 }
 
 static void

@@ -150,8 +150,8 @@ int api_check_count(const char *name, Py_ssize_t count, Py_ssize_t least, Py_ssi
 
 /* -------------------------------------------------------------------- wsgi */
 
-/* Prepares for applications; before the first one is called. */
-int wsgi_open(void);
+/* Prepares for this application, which may be the first.  0, or -1 with an exception. */
+int wsgi_open(PyObject *application);
 
 /* Answers the request by the application. */
 int wsgi_run(PyObject *application, servlet *s);

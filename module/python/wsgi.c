@@ -15,11 +15,37 @@
 static PyObject *input;		/* that of the next request, unless somebody keeps it */
 static PyObject *close_name;	/* "close" */
 
+/* Whether calling it makes a coroutine: the application is one for ASGI. */
+static int
+is_asynchronous(PyObject *application)
+{
+	PyObject *function = PyFunction_Check(application) ? Py_NewRef(application) :
+	    PyObject_GetAttrString((PyObject *)Py_TYPE(application), "__call__");
+	int answer;
+
+	if (function == NULL)
+		PyErr_Clear();
+	answer = function != NULL && PyFunction_Check(function) &&
+	    (((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags & CO_COROUTINE) != 0;
+	Py_XDECREF(function);
+	return answer;
+}
+
+static int
+refuse_asynchronous(void)
+{
+	PyErr_SetString(PyExc_TypeError, "the application is asynchronous (ASGI?): a WSGI "
+	    "application is a plain function (the package a2wsgi makes one of it)");
+	return -1;
+}
+
 int
-wsgi_open(void)
+wsgi_open(PyObject *application)
 {
 	PyObject *errors;
 
+	if (is_asynchronous(application))
+		return refuse_asynchronous();
 	if (close_name != NULL)
 		return 0;
 	if (stream_open() == -1 || file_wrapper_open() == -1 || (errors = errors_new()) == NULL)
@@ -116,8 +142,12 @@ send_iterable(PyObject *chunks)
 	PyObject *iterator = PyObject_GetIter(chunks), *chunk = NULL;
 	int single, failed = 0;
 
-	if (iterator == NULL)
+	if (iterator == NULL) {
+		if (Py_TYPE(chunks)->tp_iter == NULL)
+			PyErr_Format(PyExc_TypeError, "WSGI: the application must return an "
+			    "iterable of bytes, not %s", Py_TYPE(chunks)->tp_name);
 		return -1;
+	}
 	single = !PyGen_CheckExact(chunks) && is_single(chunks);
 	while (!failed && !wsgi_response.gone && (chunk = PyIter_Next(iterator)) != NULL) {
 		if (single && PyBytes_Check(chunk) && wsgi_response.headers != NULL)
@@ -160,11 +190,8 @@ send(PyObject *answer)
 		return send_sequence(answer);
 	if (file_wrapper_is_file(answer, &fd, &offset))
 		return send_file(fd, offset);
-	if (PyCoro_CheckExact(answer)) {
-		PyErr_SetString(PyExc_TypeError, "the application is asynchronous (ASGI?): "
-		    "a WSGI application is a plain function");
-		return -1;
-	}
+	if (PyCoro_CheckExact(answer))
+		return refuse_asynchronous();
 	return send_iterable(answer);
 }
 

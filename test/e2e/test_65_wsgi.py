@@ -200,6 +200,9 @@ def leave(environ, start_response):
 async def asynchronous(environ, start_response):
     pass
 
+def nothing(environ, start_response):
+    start_response("200 OK", TEXT)
+
 def fork(environ, start_response):
     start_response("200 OK", TEXT)
     pid = os.fork()
@@ -430,7 +433,8 @@ def test_what_start_response_refuses(wsgi, how, mistake):
 def test_failures(wsgi):
     for name, mistake in (("never", "has not called start_response"),
                           ("fail", "LookupError: on purpose"), ("leave", "SystemExit: 0"),
-                          ("asynchronous", "the application is asynchronous")):
+                          ("asynchronous", "the application is asynchronous"),
+                          ("nothing", "must return an iterable of bytes, not NoneType")):
         pid = ask(wsgi, "/pid").text
         assert ask(wsgi, "/" + name).status == 500
         wsgi.wait_log(r"request \S+ /\*: .*" + mistake)
@@ -509,6 +513,9 @@ def test_kinds_of_application(wsgi):
     ("part:nonesuch", "", "AttributeError: module 'part' has no attribute 'nonesuch'"),
     ("nonesuch:app", "", "No module named 'nonesuch'"),
     ("part:app", "app = 3", "part:app is a int, no WSGI application"),
+    ("part:app", "async def app(scope, receive, send): pass", "the application is asynchronous"),
+    ("part:app()", "class A:\n async def __call__(self, scope, receive, send): pass\napp = A",
+     "the application is asynchronous"),
     ("part:app()", "def app(): raise ValueError('in the factory')", "ValueError: in the factory"),
 ])
 def test_mistakes_at_load(serve, tmp_path, name, text, mistake):
