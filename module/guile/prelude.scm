@@ -36,10 +36,14 @@
         (loop (frame-previous frame) (- left 1) (cons frame frames))
         (list->vector (reverse frames)))))
 
+;; #f where the frames would be Guile's and ours.
+(define has-frames (make-parameter #t))
+
 ;; The exception, and where in the servlet it was raised: this is called there.
 (define (describe exception)
   (let ((kind (exception-kind exception))
-        (stack (make-stack #t raise-exception failure-tag)))
+        (stack (and (has-frames)
+                    (make-stack #t raise-exception failure-tag))))
     (call-with-output-string
      (lambda (port)
        (if (eq? kind 'quit)
@@ -117,20 +121,22 @@
 
 ;; The program of a servlet: run, init and cleanup, #f for what there is not.
 (define (compile-and-run file)
-  (let ((code (call-with-input-file file
-                (lambda (port)
-                  (set-port-encoding! port (or (file-encoding port) "UTF-8"))
-                  (read-and-compile port #:env (current-module)
-                                    #:to 'bytecode)))))
+  (let ((code (parameterize ((has-frames #f))
+                (call-with-input-file file
+                  (lambda (port)
+                    (set-port-encoding! port (or (file-encoding port) "UTF-8"))
+                    (read-and-compile port #:env (current-module)
+                                      #:to 'bytecode))))))
     ((load-thunk-from-memory code))
-    (map (lambda (name)
-           (let ((value (module-ref (current-module) name #f)))
-             (unless (or (procedure? value) (not value))
-               (error (format #f "~a is no procedure:" name) value))
-             (when (and (eq? name 'run) (not value))
-               (error "it defines no procedure (run s)"))
-             value))
-         '(run init cleanup))))
+    (parameterize ((has-frames #f))
+      (map (lambda (name)
+             (let ((value (module-ref (current-module) name #f)))
+               (unless (or (procedure? value) (not value))
+                 (error (format #f "~a is no procedure:" name) value))
+               (when (and (eq? name 'run) (not value))
+                 (error "it defines no procedure (run s)"))
+               value))
+           '(run init cleanup)))))
 
 ;; Every servlet has (modserver), imported or not, and its names as they stand
 ;; in modserver.h: get_arg for get-arg.
@@ -161,7 +167,10 @@
                     (module-use-interfaces! (current-module)
                                             (list interface c-names))
                     (set! program (compile-and-run file))))))))))
-    (or failure program)))
+    (cond
+     ((not failure) program)
+     ((string-contains failure file) failure)
+     (else (string-append file ": " failure)))))
 
 ;; The files that have been imported from the servlets' own directories.
 (define (imported-files)

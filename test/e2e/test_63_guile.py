@@ -275,6 +275,9 @@ def test_mistakes_at_load(serve, tmp_path, text, mistake):
     s.expect_end = True
     assert s.process.wait(20 * harness.SLOW) == 1
     s.wait_log(r"config\.conf:4: .*(%s)" % mistake)
+    # Where it is; and frames only of what the file itself has called.
+    assert "mistake.scm" in s.log().replace('/mistake.scm"', "")
+    assert ("boot-9.scm" in s.log()) == text.endswith(("(f)", "(exit 0)"))
 
 
 def test_unknown_options(serve):
