@@ -1,5 +1,6 @@
 """What README.md shows is true: its servlet, its language module and its configuration, as copied from it."""
 
+import fnmatch
 import grp
 import os
 import pwd
@@ -102,6 +103,18 @@ def test_a_failure_while_loading(language):
     s.expect_end = True
     assert s.process.wait(20 * harness.SLOW) == 1
     s.wait_log(r"config\.conf:3: .*greeting\.tpl: no text$")
+
+
+def test_every_source_has_its_place():
+    """Each file of src/ is in one row of "Where things are", and what that names is there."""
+    names = os.listdir(os.path.join(harness.TOP, "src"))
+    rooms = [name.removeprefix("src/") for row in re.findall(r"^\| (.*`src/.*) \| ", readme.text(), re.M)
+             for name in re.findall(r"`([^`]+)`", row) if name != "config.lua"]
+    for name in names:
+        if name.endswith((".c", ".lua")):
+            assert sum(fnmatch.fnmatch(name, room) for room in rooms) == 1, name
+    for room in rooms:
+        assert fnmatch.filter(names, room), room
 
 
 def test_every_word_of_the_configuration(place):
