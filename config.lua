@@ -264,7 +264,7 @@ local function add_servlet(given)
   local called = match(written, "^(.*)%(%)$") or written    -- "pkg.module:factory()"
   local is_name = #written < 1000 and match(called, "^[%a_][%w_%.]*:[%a_][%w_%.]*$")
   if route == nil then
-    if written:sub(1, 1) == "/" or is_name then
+    if is_name or find("/" .. written, "/../", 1, true) or written:sub(1, 1) == "/" then
       return mistake(string.format('load_servlet %s: it needs a route, as in load_servlet (%s, "/name")',
         show(written), show(written)))
     end

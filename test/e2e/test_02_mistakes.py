@@ -58,6 +58,7 @@ MISTAKES = [
     ('load_servlet { "{S}/hello.so", "/x", methods = { get = true } }', "methods"),
     ('load_servlet { "{S}/hello.so", "/x", method = "GET" }', "method.*methods"),
     ('load_servlet ("{S}/hello.so", "/x") load_servlet ("{S}/echo.so", "/x")', "/x"),
+    ('load_servlet "../x.so"', "needs a route"),
     ('load_servlet (nil, "/x")', "load_servlet"),
     ('load_servlet "{S}/hello.so"', "route"),
     ('load_config "missing.conf"', "missing.conf"),
