@@ -34,6 +34,16 @@ struct load {
 	struct signals_saved signals;
 };
 
+/* Whoever started the server as root could read that file. */
+static void
+say_as_whom(const struct config *c, char *text, size_t size)
+{
+	size_t length = strlen(text);
+
+	if (c->has_user && geteuid() == c->uid && strstr(text, strerror(EACCES)) != NULL)
+		snprintf(text + length, size - length, " (as user \"%s\")", c->user_name);
+}
+
 /* A problem at a place of the configuration: a failure, or for what is
  * optional a line in the log. */
 static void __attribute__((format(printf, 4, 5)))
@@ -50,6 +60,7 @@ load_problem(struct load *l, const struct config_place *place, bool optional,
 	va_start(arguments, format);
 	vsnprintf(text + n, sizeof(text) - (size_t)n, format, arguments);
 	va_end(arguments);
+	say_as_whom(l->config, text, sizeof(text));
 	if (optional) {
 		log_warning("%s (optional: left out)", text);
 		return;

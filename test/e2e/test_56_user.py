@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from client import until
-from server import ALL
+from server import ALL, SLOW
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 
@@ -48,6 +48,17 @@ def test_user(readable, serve):
     assert s.get("/hello").status == 200
     assert s.get("/crash?how=segv").status == 500
     assert s.get("/echo", method="POST", body=b"x" * 2000000).body == b"x" * 2000000
+
+
+def test_what_root_alone_can_read(readable, serve, tmp_path):
+    """Who may not read a servlet's file is named: root looks at it and sees nothing wrong."""
+    (tmp_path / "closed").mkdir(mode=0o700)
+    (tmp_path / "closed" / "x.so").write_bytes(b"")
+    s = serve('user "nobody"\nload_servlet ("%s/closed/x.so", "/x")\n'
+              % tmp_path, ready=False)
+    s.expect_end = True
+    assert s.process.wait(20 * SLOW) == 1
+    s.wait_log(r'closed/x\.so: .*Permission denied \(as user "nobody"\)')
 
 
 def test_user_and_group(readable, serve):
