@@ -209,7 +209,6 @@ connection_refuse(struct loop *l, struct connection *c, int status, const char *
 	    memcmp(c->request->buffer + c->request->head.method, "HEAD", 4) == 0;
 	char page[ERROR_PAGE_MAX];
 	size_t length = error_page(page, status, response_date(), head);
-	const char *body = (const char *)memmem(page, length, "\r\n\r\n", 4) + 4;
 
 	log_write(LOG_INFO, "%s: refused with %d: %s", c->remote, status, reason);
 	/* No response waits in an output: the next request is read when it has left. */
@@ -217,7 +216,7 @@ connection_refuse(struct loop *l, struct connection *c, int status, const char *
 		connection_close(l, c);
 		return CONNECTION_GONE;
 	}
-	log_refused(l, c, status, length - (size_t)(body - page));
+	log_refused(l, c, status, error_page_body(status, head));
 	if (c->output == NULL)
 		return connection_linger(l, c);
 	c->refused = true;

@@ -59,8 +59,10 @@ crash_answer(struct worker *w, int status)
 	/* Unread octets would turn the close into a reset that outruns the page. */
 	while (recv(r->fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
 		continue;
-	if (send(r->fd, page, length, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+	if (send(r->fd, page, length, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+		slot->sent_bytes = error_page_body(status, r->head_method);
 		shutdown(r->fd, SHUT_WR);
+	}
 }
 
 static void

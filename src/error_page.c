@@ -14,10 +14,16 @@ put(char *at, const char *text)
 }
 
 size_t
+error_page_body(int status, bool head_method)
+{
+	return head_method ? 0 : strlen(response_reason(status)) + 5;	/* "404 " reason newline */
+}
+
+size_t
 error_page(char *out, int status, const char *date, bool head_method)
 {
 	const char *reason = response_reason(status);
-	size_t length = strlen(reason) + 5;	/* "404 " reason newline */
+	size_t length = error_page_body(status, false);
 	char digits[4], size[3], *at = out;
 
 	digits[0] = (char)('0' + status / 100 % 10);

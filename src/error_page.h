@@ -13,4 +13,7 @@
  * out (ERROR_PAGE_MAX octets); returns the length.  Async-signal-safe. */
 size_t error_page(char *out, int status, const char *date, bool head_method);
 
+/* The octets of its body.  Async-signal-safe. */
+size_t error_page_body(int status, bool head_method);
+
 #endif
