@@ -398,7 +398,7 @@ connection_next_request(struct loop *l, struct connection *c)
 		return CONNECTION_GONE;
 	}
 	if (request_has_more(r)) {
-		request_next(r, &l->config->limits);
+		request_next(&l->requests, r);
 		loop_deadline(l, c, DEADLINE_HEAD);
 		c->state = CONNECTION_HEAD;
 		return connection_progress(l, c, request_parse(r));

@@ -177,8 +177,11 @@ handover_send(int fd, struct connection *c, uint64_t now_ns)
 	rights->cmsg_len = CMSG_LEN((size_t)p.fd_count * sizeof(int));
 	memcpy(CMSG_DATA(rights), p.fds, (size_t)p.fd_count * sizeof(int));
 	for (;;) {
-		if (sendmsg(fd, &h, MSG_NOSIGNAL) >= 0)
+		if (sendmsg(fd, &h, MSG_NOSIGNAL) >= 0) {
+			if (c->request != NULL)
+				spool_sent(&c->request->body);
 			return 0;
+		}
 		if (errno == EINTR)
 			continue;
 		if (errno == ETOOMANYREFS || errno == ENOBUFS || errno == EWOULDBLOCK)

@@ -63,6 +63,8 @@ loop_timeout(const struct loop *l)
 		if (q->duration_ms > 0 && q->first != NULL && q->first->expires_ms < next)
 			next = q->first->expires_ms;
 	}
+	if (l->requests.spares.count > 0 && l->requests.spares.kept_ms + SPOOL_SPARE_MS < next)
+		next = l->requests.spares.kept_ms + SPOOL_SPARE_MS;
 	if (next == UINT64_MAX)
 		return -1;
 	if (next <= l->now_ms)
@@ -77,6 +79,9 @@ loop_expire(struct loop *l)
 	struct connection *c;
 	int i;
 
+	if (l->requests.spares.count > 0 &&
+	    l->now_ms >= l->requests.spares.kept_ms + SPOOL_SPARE_MS)
+		spool_spares_close(&l->requests.spares);
 	for (i = 0; i < DEADLINE_COUNT; i++) {
 		struct deadline_queue *q = &l->deadlines[i];
 

@@ -68,10 +68,10 @@ int loop_prepare(struct loop *l, const struct config *config, bool access_log);
 /* In the worker: makes the poller.  0, or -1 and errno. */
 int loop_open(struct loop *l, struct slot *slot, int access_log_fd);
 
-/* Milliseconds until the next deadline, -1: none. */
+/* Milliseconds until something expires, -1: nothing does. */
 int loop_timeout(const struct loop *l);
 
-/* Closes or refuses the connections whose time is over. */
+/* Closes or refuses the connections whose time is over, closes spare files. */
 void loop_expire(struct loop *l);
 
 /* Ends a batch of events: the connections closed in it may be used again now,

@@ -21,8 +21,15 @@ request_reset(struct request *r, const struct config_limits *limits)
 	r->ready_ns = 0;
 }
 
+static void
+request_begin_body(struct request_pool *pool, struct request *r)
+{
+	spool_init(&r->body, REQUEST_BODY_MEMORY);
+	r->body.spares = &pool->spares;
+}
+
 static struct request *
-request_make(const struct request_pool *pool)
+request_make(struct request_pool *pool)
 {
 	struct request *r = malloc(sizeof(*r) + pool->limits->headers * sizeof(r->fields[0]));
 
@@ -34,7 +41,7 @@ request_make(const struct request_pool *pool)
 		return NULL;
 	}
 	r->size = REQUEST_BUFFER;
-	spool_init(&r->body, REQUEST_BODY_MEMORY);
+	request_begin_body(pool, r);
 	return r;
 }
 
@@ -79,7 +86,7 @@ void
 request_free(struct request_pool *pool, struct request *r)
 {
 	spool_free(&r->body);
-	spool_init(&r->body, REQUEST_BODY_MEMORY);
+	request_begin_body(pool, r);
 	if (r->size > REQUEST_BUFFER || pool->count >= POOL_MAX) {
 		free(r->buffer);
 		free(r);
@@ -89,18 +96,17 @@ request_free(struct request_pool *pool, struct request *r)
 }
 
 void
-request_next(struct request *r, const struct config_limits *limits)
+request_next(struct request_pool *pool, struct request *r)
 {
 	size_t rest = r->length - r->fed;
 
 	if (rest > 0)
 		memmove(r->buffer, r->buffer + r->fed, rest);
 	r->length = rest;
-	if (r->body.length > 0) {
+	if (r->body.length > 0)
 		spool_free(&r->body);
-		spool_init(&r->body, REQUEST_BODY_MEMORY);
-	}
-	request_reset(r, limits);
+	request_begin_body(pool, r);
+	request_reset(r, pool->limits);
 }
 
 static int

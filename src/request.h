@@ -42,6 +42,7 @@ struct request_pool {
 	struct request *free;
 	size_t count;
 	const struct config_limits *limits;
+	struct spool_spares spares;	/* for bodies */
 };
 
 /* Puts so many in the pool ahead of their use.  0, or -1: out of memory. */
@@ -50,11 +51,11 @@ int request_pool_fill(struct request_pool *pool, size_t count);
 /* NULL when out of memory. */
 struct request *request_new(struct request_pool *pool);
 
-/* Closes the body's file, keeps the memory for the next one. */
+/* Keeps the memory for the next one, and perhaps the body's file. */
 void request_free(struct request_pool *pool, struct request *r);
 
 /* Forgets the answered request but keeps what arrived behind it. */
-void request_next(struct request *r, const struct config_limits *limits);
+void request_next(struct request_pool *pool, struct request *r);
 
 /* Room for more input behind buffer + length: at least one octet, or 0 when
  * the head is as long as it may get. */

@@ -103,6 +103,7 @@ servlet_redirect(struct servlet *s)
 		if (!is_about_body(r->buffer + r->fields[i].name))
 			r->fields[kept++] = r->fields[i];
 	r->head.field_count = kept;
+	r->body.spares = NULL;	/* the loop's, which may be the helper's now */
 	spool_free(&r->body);
 	servlet_forget(s);
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define SPOOL_MEMORY_MIN 4096	/* first allocation; doubled from there */
 #define SPOOL_BLOCK 4096	/* octets held back at most by spool_write_buffered() */
 
@@ -24,15 +26,45 @@ spool_init(struct spool *s, size_t memory_max)
 	s->length = 0;
 	s->fd = -1;
 	s->pending = 0;
+	s->spares = NULL;
+	s->used = false;
+}
+
+void
+spool_spares_close(struct spool_spares *spares)
+{
+	while (spares->count > 0)
+		close(spares->fds[--spares->count]);
+}
+
+/* Puts the file among the spare ones, if it is nobody else's and there is room. */
+static bool
+spool_keep_file(struct spool *s)
+{
+	struct spool_spares *spares = s->spares;
+
+	if (spares == NULL || spares->count == SPOOL_SPARES || s->forks != spares->forks)
+		return false;
+	if (s->length > SPOOL_SPARE_SIZE && ftruncate(s->fd, SPOOL_SPARE_SIZE) == -1)
+		return false;
+	spares->fds[spares->count++] = s->fd;
+	spares->kept_ms = clock_ms();
+	return true;
 }
 
 void
 spool_free(struct spool *s)
 {
 	free(s->memory);
-	if (s->fd != -1)
+	if (s->fd != -1 && !spool_keep_file(s))
 		close(s->fd);
 	spool_init(s, s->memory_max);
+}
+
+void
+spool_sent(struct spool *s)
+{
+	s->spares = NULL;
 }
 
 /* Room for so many octets, at most memory_max. */
@@ -58,21 +90,66 @@ spool_grow(struct spool *s, size_t need)
 	return 0;
 }
 
+/* Writes to the file at an offset.  A full disk may be full of spare files. */
 static int
-write_at(int fd, const char *data, size_t length, long long offset)
+write_at(const struct spool *s, const char *data, size_t length, long long offset)
 {
 	ssize_t n;
 
 	while (length > 0) {
-		n = pwrite(fd, data, length, (off_t)offset);
+		n = pwrite(s->fd, data, length, (off_t)offset);
 		if (n == -1 && errno == EINTR)
 			continue;
+		if (n == -1 && (errno == ENOSPC || errno == EDQUOT) && s->spares != NULL &&
+		    s->spares->count > 0) {
+			spool_spares_close(s->spares);
+			continue;
+		}
 		if (n == -1)
 			return -1;
 		data += n;
 		length -= (size_t)n;
 		offset += n;
 	}
+	return 0;
+}
+
+/* Opens the file: a spare one, else a new one. */
+static int
+spool_open(struct spool *s)
+{
+	if (s->spares != NULL && s->spares->count > 0) {
+		s->fd = s->spares->fds[--s->spares->count];
+		s->used = true;
+	} else {
+		s->fd = spool_file();
+		s->used = false;
+	}
+	if (s->spares != NULL)
+		s->forks = s->spares->forks;
+	return s->fd == -1 ? -1 : 0;
+}
+
+/* Writes what is in memory to the file. */
+static int
+spool_flush(struct spool *s)
+{
+	bool opened = s->fd == -1;
+	size_t length = opened ? (size_t)s->length : s->pending;
+	int saved;
+
+	if (opened && spool_open(s) == -1)
+		return -1;
+	if (write_at(s, s->memory, length, s->length - (long long)length) == -1) {
+		saved = errno;
+		if (opened) {
+			close(s->fd);
+			s->fd = -1;
+		}
+		errno = saved;
+		return -1;
+	}
+	s->pending = 0;
 	return 0;
 }
 
@@ -99,7 +176,7 @@ spool_write(struct spool *s, const void *data, size_t length)
 		memcpy(s->memory + s->length, data, length);
 	} else {
 		/* Octets of a write cut short lie beyond length: nobody reads them. */
-		if (spool_to_file(s) == -1 || write_at(s->fd, data, length, s->length) == -1)
+		if (spool_flush(s) == -1 || write_at(s, data, length, s->length) == -1)
 			return -1;
 		free(s->memory);
 		s->memory = NULL;
@@ -116,7 +193,7 @@ spool_write_buffered(struct spool *s, const void *data, size_t length)
 
 	if (length == 0 || length >= SPOOL_BLOCK || stays_in_memory(s, length))
 		return spool_write(s, data, length);
-	if ((s->fd == -1 || s->pending + length > SPOOL_BLOCK) && spool_to_file(s) == -1)
+	if ((s->fd == -1 || s->pending + length > SPOOL_BLOCK) && spool_flush(s) == -1)
 		return -1;
 	if (s->pending == 0 && s->memory_size != SPOOL_BLOCK) {
 		block = realloc(s->memory, SPOOL_BLOCK);
@@ -162,24 +239,11 @@ spool_read(const struct spool *s, long long offset, void *data, size_t length)
 int
 spool_to_file(struct spool *s)
 {
-	int fd, saved;
-
-	if (s->fd != -1) {
-		if (write_at(s->fd, s->memory, s->pending, s->length - (long long)s->pending) == -1)
-			return -1;
-		s->pending = 0;
-		return 0;
-	}
-	fd = spool_file();
-	if (fd == -1)
+	if (spool_flush(s) == -1)
 		return -1;
-	if (write_at(fd, s->memory, (size_t)s->length, 0) == -1) {
-		saved = errno;
-		close(fd);
-		errno = saved;
+	if (s->used && ftruncate(s->fd, s->length) == -1)
 		return -1;
-	}
-	s->fd = fd;
+	s->used = false;
 	return 0;
 }
 

@@ -24,6 +24,13 @@
 /* The process's one worker; pthread_atfork has no argument to pass it. */
 static struct worker worker;
 
+/* A child of a servlet's may go on reading the request's body. */
+static void
+worker_forks(void)
+{
+	atomic_fetch_add(&worker.loop.requests.spares.forks, 1);
+}
+
 /* In a process that a servlet forked: the connections are the worker's. */
 static void
 worker_forked_child(void)
@@ -37,6 +44,7 @@ worker_forked_child(void)
 		close(c->fd);
 	for (i = 0; i < worker.intake.listener_count; i++)
 		close(worker.intake.listeners[i].fd);
+	spool_spares_close(&worker.loop.requests.spares);
 	close(worker.setup->control_fd);
 	worker.response.broken = true;
 	signals_forked();
@@ -51,7 +59,7 @@ worker_prepare(const struct config *config, bool access_log)
 	w->arena = arena_new(SERVLET_ARENA_MAX);
 	if (w->arena == NULL || response_init(&w->response) == -1)
 		return -1;
-	if (pthread_atfork(NULL, NULL, worker_forked_child) != 0)
+	if (pthread_atfork(worker_forks, NULL, worker_forked_child) != 0)
 		return -1;
 	return loop_prepare(&w->loop, config, access_log);
 }

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from client import Client, chunked, head
-from server import EXAMPLES, SANITIZED, Server
+from client import Client, chunked, head, until
+from server import EXAMPLES, SANITIZED, Server, route
 
 SIZES = {"0B": 0, "1B": 1, "70kB": 70000, "3MB": 3000000, "60MB": 60000000}
 random.seed(8)
@@ -143,6 +143,52 @@ def test_nothing_is_left_in_the_spool_directory(serve, tmp_path):
         c.send(b"x" * 1000000)
         assert len(c.read().body) == 5000000
     assert os.listdir(spool) == []
+
+
+ONE = 'workers { min = 1, max = 1 }\nload_servlet ("%s/c/echo.so", "/echo")\n' % EXAMPLES
+
+
+def spool_files(server, directory):
+    """Those that the worker has open."""
+    worker, = server.workers()
+    links = []
+    for fd in os.listdir("/proc/%d/fd" % worker):
+        try:
+            links.append(os.readlink("/proc/%d/fd/%s" % (worker, fd)))
+        except FileNotFoundError:
+            pass
+    return [link for link in links if link.startswith(str(directory))]
+
+
+def test_a_spool_file_is_used_again_and_then_closed(serve, tmp_path):
+    """Bodies of all lengths come one after the other through the same file, unmixed."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    s = serve(ONE, env={"TMPDIR": str(spool)})
+    with s.connect() as c:
+        for size, chunk in ((3000000, None), (70000, None), (20000000, None), (200000, 17),
+                            (1000000, 70000), (65537, None), (3000000, 100000)):
+            body = random.Random(size).randbytes(size)
+            c.send(head("/echo", "POST", body=body, chunk=chunk) +
+                   (chunked(body, chunk) if chunk else body))
+            assert c.read().body == body
+            until(lambda: len(spool_files(s, spool)) <= 1)
+        until(lambda: not spool_files(s, spool))
+
+
+def test_a_child_reads_on(serve, tmp_path):
+    """A servlet may leave the body to a process that outlives its request."""
+    fifo, copy = tmp_path / "fifo", tmp_path / "copy"
+    os.mkfifo(fifo)
+    s = serve(ONE + route("child"))
+    with s.connect() as c:
+        body = body_of(200000)
+        assert c.request("/child?wait=%s&to=%s" % (fifo, copy), "POST", body=body).status == 200
+        for fill in b"x", b"y", b"z":
+            assert c.request("/echo", "POST", body=fill * 300000).body == fill * 300000
+        open(fifo, "w").close()
+        until(copy.exists)
+    assert copy.read_bytes() == body
 
 
 def test_a_client_that_leaves_in_mid_body(server):

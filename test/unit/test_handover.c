@@ -204,6 +204,7 @@ test_large_body_goes_as_its_file(void **state)
 	assert_int_equal(read_all(&a, c), CONNECTION_WAIT);
 	assert_int_not_equal(c->request->body.fd, -1);
 	c = move(c);
+	assert_int_equal(a.requests.spares.count, 0);
 	say(data + 200000, 200000);
 	assert_int_equal(read_all(&b, c), CONNECTION_RUN);
 	assert_int_equal(c->request->body.length, sizeof(data));

@@ -190,7 +190,7 @@ what_is_behind_is_kept(void **state)
 	assert_int_equal(octets[0], 'b');
 	assert_true(request_has_more(r));
 
-	request_next(r, &limits);
+	request_next(&pool, r);
 	assert_int_equal(r->body.length, 0);
 	assert_int_equal(r->length, behind);
 	assert_memory_equal(r->buffer, text, behind);

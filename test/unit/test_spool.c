@@ -1,9 +1,11 @@
 /*
  * test_spool.c - octets come back as written, from memory, from the file, and
- * across the step from one to the other; nothing is left on disk.
+ * across the step from one to the other; nothing is left on disk, nor in a
+ * file that is used again.
  */
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +24,20 @@
 #include <cmocka.h>
 
 #include "spool.h"
+
+/* The disk: full, or full of spare files. */
+static bool disk_full;
+static const struct spool_spares *filling;
+
+ssize_t
+pwrite(int fd, const void *data, size_t length, off_t offset)
+{
+	if (disk_full || (filling != NULL && filling->count > 0)) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return syscall(SYS_pwrite64, fd, data, length, offset);
+}
 
 static unsigned char
 octet_at(long long offset)
@@ -267,6 +283,126 @@ failed_step_to_file_keeps_the_memory(void **state)
 	spool_free(&s);
 }
 
+/* A spool with a file of so many octets, all of them `with`. */
+static int
+spool_of(struct spool *s, struct spool_spares *spares, long long length, int with)
+{
+	static char data[100000];
+
+	memset(data, with, sizeof(data));
+	spool_init(s, 5000);
+	s->spares = spares;
+	while (s->length < length)
+		assert_int_equal(spool_write(s, data, (size_t)(length - s->length <
+		    (long long)sizeof(data) ? length - s->length : (long long)sizeof(data))), 0);
+	return s->fd;
+}
+
+static long long
+file_size(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_size;
+}
+
+static bool
+is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) != -1;
+}
+
+/* The next spool gets the file, and nothing of what was in it. */
+static void
+a_file_is_used_again(void **state)
+{
+	struct spool_spares spares = { .count = 0 };
+	char data[100000];
+	struct spool s;
+	int fd;
+
+	(void)state;
+	fd = spool_of(&s, &spares, 90000, 'x');
+	spool_free(&s);
+	assert_int_equal(spares.count, 1);
+	assert_int_equal(spool_of(&s, &spares, 20000, 'y'), fd);
+	assert_int_equal(spares.count, 0);
+	assert_int_equal(spool_read(&s, 0, data, sizeof(data)), 20000);
+	assert_null(memchr(data, 'x', 20000));
+	assert_int_equal(spool_read(&s, 20000, data, sizeof(data)), 0);
+	/* Before somebody else has the file it is all that is in it. */
+	assert_int_equal(spool_to_file(&s), 0);
+	assert_int_equal(file_size(fd), 20000);
+	spool_free(&s);
+	spool_spares_close(&spares);
+	assert_false(is_open(fd));
+}
+
+static void
+few_and_short_files_are_kept(void **state)
+{
+	struct spool_spares spares = { .count = 0 };
+	struct spool s[SPOOL_SPARES + 1];
+	int fds[SPOOL_SPARES + 1], i;
+
+	(void)state;
+	for (i = 0; i <= SPOOL_SPARES; i++)
+		fds[i] = spool_of(&s[i], &spares, SPOOL_SPARE_SIZE + 5, 'x');
+	for (i = 0; i <= SPOOL_SPARES; i++)
+		spool_free(&s[i]);
+	assert_int_equal(spares.count, SPOOL_SPARES);
+	for (i = 0; i < SPOOL_SPARES; i++)
+		assert_int_equal(file_size(fds[i]), SPOOL_SPARE_SIZE);
+	assert_false(is_open(fds[SPOOL_SPARES]));
+	spool_spares_close(&spares);
+}
+
+/* Whoever else has the file may read it for as long as he likes. */
+static void
+a_file_others_have_is_not_used_again(void **state)
+{
+	struct spool_spares spares = { .count = 0 };
+	struct spool s;
+	int fd;
+
+	(void)state;
+	fd = spool_of(&s, &spares, 20000, 'x');
+	spool_sent(&s);
+	spool_free(&s);
+	assert_false(is_open(fd));
+	fd = spool_of(&s, &spares, 20000, 'x');
+	spares.forks++;
+	spool_free(&s);
+	assert_false(is_open(fd));
+	assert_int_equal(spares.count, 0);
+}
+
+/* A full disk is given the spare files' room before a write fails. */
+static void
+spare_files_give_way(void **state)
+{
+	struct spool_spares spares = { .count = 0 };
+	struct spool s, other;
+	int fd;
+
+	(void)state;
+	spool_of(&s, &spares, 20000, 'x');
+	fd = spool_of(&other, &spares, 20000, 'y');
+	spool_free(&other);
+	filling = &spares;
+	assert_int_equal(spool_write(&s, "x", 1), 0);
+	assert_false(is_open(fd));
+	disk_full = true;
+	assert_int_equal(spool_write(&s, "x", 1), -1);
+	assert_int_equal(errno, ENOSPC);
+	disk_full = false;
+	filling = NULL;
+	assert_int_equal(s.length, 20001);
+	spool_free(&s);
+	spool_spares_close(&spares);
+}
+
 int
 main(void)
 {
@@ -278,6 +414,10 @@ main(void)
 		cmocka_unit_test(file_is_unlinked_and_close_on_exec),
 		cmocka_unit_test(failed_write_leaves_it_as_it_was),
 		cmocka_unit_test(failed_step_to_file_keeps_the_memory),
+		cmocka_unit_test(a_file_is_used_again),
+		cmocka_unit_test(few_and_short_files_are_kept),
+		cmocka_unit_test(a_file_others_have_is_not_used_again),
+		cmocka_unit_test(spare_files_give_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

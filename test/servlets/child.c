@@ -1,0 +1,43 @@
+/*
+ * child.c - answers at once; a process of its own reads the request's body when
+ * somebody opens the FIFO ?wait= for writing, and writes it to the file ?to=.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "modserver.h"
+
+static int
+read_on(servlet *s)
+{
+	char piece[10000], part[4096];
+	const char *to = get_arg(s, "to");
+	int fd;
+	ssize_t n;
+
+	fd = open(get_arg(s, "wait"), O_RDONLY);
+	if (fd == -1)
+		return 1;
+	close(fd);
+	snprintf(part, sizeof part, "%s.part", to);
+	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	while ((n = rread(s, piece, sizeof piece)) > 0)
+		if (write(fd, piece, (size_t)n) != n)
+			return 1;
+	return close(fd) == -1 || n == -1 || rename(part, to) == -1;
+}
+
+int
+run(servlet *s)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fork() == 0 ? read_on(s) : 0);
+	if (pid == -1 || waitpid(pid, NULL, 0) != pid)
+		return -1;
+	rprintf(s, "%ld\n", (long)pid);
+	return 0;
+}
