@@ -57,6 +57,8 @@ struct board {
 	_Atomic uint64_t handed_over_ns;	/* when the oldest connection waiting in `run` was sent, 0: none (a hint) */
 	_Atomic uint32_t late;		/* 1: a request was taken from `run` that had waited for a quarter
 					 * of timeouts.queue; the zygote reads and resets it */
+	_Atomic uint32_t crowded;	/* 1: a worker is never done with its connections, and alone;
+					 * the zygote reads and resets it */
 	_Atomic uint32_t workers;	/* alive and not leaving; written by the zygote */
 	_Atomic uint32_t loading;	/* what the zygote is loading: program.h */
 	uint32_t slot_count;

@@ -92,14 +92,17 @@ idle_ns(uint64_t *ns)
 bool
 processor_spare(struct processor_use *u, uint64_t now_ns)
 {
-	uint64_t idle, window = now_ns - u->since_ns;
+	uint64_t idle, own, window = now_ns - u->since_ns;
 
 	if (u->since_ns != 0 && window < WINDOW_NS)
 		return u->spare;
 	if (!idle_ns(&idle))
 		return true;
+	own = processor_time_ns(getpid());
 	u->spare = u->since_ns != 0 && window < WINDOW_MAX_NS && idle - u->idle_ns >= window / 2;
+	u->busy = u->since_ns != 0 && own - u->own_ns >= window / 2;
 	u->since_ns = now_ns;
 	u->idle_ns = idle;
+	u->own_ns = own;
 	return u->spare;
 }

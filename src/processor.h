@@ -20,8 +20,9 @@ bool processor_wanted(pid_t pid);
 
 /* What was seen at the last look; all zero at first. */
 struct processor_use {
-	uint64_t since_ns, idle_ns;
+	uint64_t since_ns, idle_ns, own_ns;
 	bool spare;
+	bool busy;	/* this process had more than half of one itself */
 };
 
 /* Whether half a processor or more had nothing to do over the last 50 ms or

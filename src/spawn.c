@@ -14,9 +14,10 @@
  *     that a quick request does not wait behind slow computations for ever,
  *     and sooner where work has waited so long that it might be refused.
  *
- * And before any work waits: where several are asleep in servlets and one alone
- * is left, it gets company, for the next slow request would take it too, and
- * those behind it would wait for a fork.
+ * And before any work waits: a worker that its connections alone keep busy gets
+ * company, as long as there are processors for it; and where several are asleep
+ * in servlets and one alone is left, it gets company too, for the next slow
+ * request would take it, and those behind it would wait for a fork.
  */
 #include <stddef.h>
 
@@ -139,6 +140,9 @@ spawn_decide(struct spawn_state *state, const struct spawn_view *v,
 		state->late_ns = v->now_ns;
 	if (v->workers < l->min)
 		d.fork = min_unsigned(l->min - v->workers, room);
+
+	if (v->crowded && v->starting == 0 && v->workers < l->processors && d.fork == 0)
+		d.fork = min_unsigned(1, room);
 
 	if (!v->waiting) {
 		state->batch = 0;

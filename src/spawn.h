@@ -32,6 +32,8 @@ struct spawn_view {
 	bool waiting;		/* a listener or the run socket is readable, or the keep
 				 * socket where nobody could take anything from it */
 	bool late;		/* since the last look some work had to wait for a quarter of queue_ns */
+	bool crowded;		/* a worker is never done with its connections, while some
+				 * processor has nothing to do */
 	bool spare;		/* some processor has nothing to do */
 	bool handed_over;	/* the run socket is */
 	uint64_t oldest_wait_ns;	/* age of the oldest connection in it, 0: unknown; what it

@@ -186,6 +186,28 @@ worker_shares(struct worker *w)
 	return w->sharing == SHARING_YES;
 }
 
+/* Whether a connection with a large body had better go to a sibling.  It is work
+ * even between its requests, so one after the other goes from a worker that is
+ * never done as long as there is a processor to spare: to one that is idle, and
+ * where there is none the zygote makes one. */
+static bool
+worker_unloads(struct worker *w, const struct connection *c)
+{
+	struct board *b = w->setup->board;
+	uint32_t own;
+
+	if (c->request->body.fd == -1 || w->loop.count == 1 || w->leaving != WORKER_STAYS ||
+	    !processor_spare(&w->use, w->batch_ns) || !w->use.busy)
+		return false;
+	/* It counts itself, unless it has run a servlet in this batch. */
+	own = atomic_load(&w->setup->slot->state) == SLOT_IDLE;
+	if (atomic_load(&b->idle) > own)
+		return true;
+	if (atomic_load(&b->workers) < w->processors && atomic_exchange(&b->crowded, 1) == 0)
+		board_wake(b);
+	return false;
+}
+
 void
 worker_event(struct worker *w, const struct poller_event *event)
 {
@@ -198,7 +220,7 @@ worker_event(struct worker *w, const struct poller_event *event)
 			return;
 		if (connection_event(&w->loop, c, event->events) != CONNECTION_RUN)
 			return;
-		if (helper_in_servlet(&w->helper) || worker_shares(w))
+		if (helper_in_servlet(&w->helper) || worker_shares(w) || worker_unloads(w, c))
 			siblings_run(w, c);
 		else
 			runner_serve(w, c, &taken);

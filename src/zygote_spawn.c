@@ -131,6 +131,7 @@ spawn_view(struct zygote *z, struct spawn_view *v)
 
 	spawn_look(z, v);
 	v->waiting = spawn_waiting(z, &v->handed_over);
+	v->crowded = atomic_exchange(&z->board->crowded, 0) != 0;
 	if (!v->waiting) {
 		if (spawn_last_one(v))
 			v->on_processor = spawn_on_processor(z, STILL_ASKED, processors);

@@ -688,6 +688,26 @@ growing_sleeps_make_nobody_wait(void **unused)
 }
 
 static void
+company_for_one_that_is_never_done(void **unused)
+{
+	struct spawn_state state = { 0 };
+	struct spawn_limits limits = { .min = 1, .max = 8, .processors = 2, .patience_ns = MS };
+	struct spawn_view v = { .now_ns = SECOND, .workers = 1, .idle = 1, .available = 1,
+	    .youngest_run_ns = UINT64_MAX, .crowded = true };
+
+	(void)unused;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 1);
+	limits.max = 1;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	limits.max = 8;
+	v.starting = 1;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	v.starting = 0;
+	v.workers = v.idle = v.available = 2;	/* as many as there are processors */
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+}
+
+static void
 company_for_the_last_one(void **unused)
 {
 	struct spawn_state state = { 0 };
@@ -779,6 +799,7 @@ main(void)
 		cmocka_unit_test(a_few_sleeps_beside_fast_ones),
 		cmocka_unit_test(growing_sleeps_make_nobody_wait),
 		cmocka_unit_test(company_for_the_last_one),
+		cmocka_unit_test(company_for_one_that_is_never_done),
 		cmocka_unit_test(leaving_workers_count_against_the_maximum),
 		cmocka_unit_test(more_workers_than_the_maximum_do_no_harm),
 		cmocka_unit_test(a_stale_wait_forks_nobody),
