@@ -19,7 +19,7 @@
  * a large one over a slow line ends and a dribbled one does not last. */
 #define PROGRESS_STEP 65536
 
-#define READ_PIECE 65536	/* octets of a body read at once */
+#define CHUNKED_PIECE 65536	/* octets read at once of a body whose end is not known */
 
 static void
 count_connections(struct loop *l)
@@ -161,7 +161,7 @@ connection_linger(struct loop *l, struct connection *c)
 static enum connection_next
 connection_discard(struct loop *l, struct connection *c)
 {
-	ssize_t n = recv(c->fd, l->scratch, READ_PIECE, 0);
+	ssize_t n = recv(c->fd, l->scratch, l->scratch_size, 0);
 
 	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR)) {
 		connection_close(l, c);
@@ -302,11 +302,21 @@ connection_receive(struct loop *l, struct connection *c, char *data, size_t room
 	return -1;
 }
 
+/* How much of a body is read at once: of one whose end is known nothing that
+ * lies behind it, which the request would have to keep. */
+static size_t
+body_piece(const struct loop *l, const struct request *r)
+{
+	uint64_t left = r->head.chunked ? CHUNKED_PIECE : r->parser.body_left;
+
+	return left < l->scratch_size ? (size_t)left : l->scratch_size;
+}
+
 static enum connection_next
 connection_read_body(struct loop *l, struct connection *c)
 {
 	enum connection_next next;
-	ssize_t n = connection_receive(l, c, l->scratch, READ_PIECE, &next);
+	ssize_t n = connection_receive(l, c, l->scratch, body_piece(l, c->request), &next);
 
 	if (n == -1)
 		return next;
@@ -392,7 +402,7 @@ connection_next_request(struct loop *l, struct connection *c)
 		/* Closing on octets that were not read would reset the connection, and
 		 * what the client has not read yet would be lost. */
 		if (c->refused || request_has_more(r) ||
-		    recv(c->fd, l->scratch, READ_PIECE, 0) > 0)
+		    recv(c->fd, l->scratch, l->scratch_size, 0) > 0)
 			return connection_linger(l, c);
 		connection_close(l, c);
 		return CONNECTION_GONE;
