@@ -44,7 +44,7 @@ struct connection {
 	struct output *output;		/* NULL unless something waits to be written */
 	struct connection *next, *previous;			/* of all */
 	struct connection *deadline_next, *deadline_previous;
-	struct connection *queue_next;				/* ready, dead or free */
+	struct connection *queue_next;				/* ready, held, dead or free */
 };
 
 enum connection_next {

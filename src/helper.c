@@ -11,6 +11,7 @@
 #endif
 
 #include "clock.h"
+#include "held.h"
 #include "log.h"
 #include "processor.h"
 #include "siblings.h"
@@ -227,6 +228,7 @@ helper_hold(struct helper *h, uint64_t turn)
 	int n, timeout;
 
 	h->takeovers++;
+	held_release(&w->loop);
 	connection_unwatch(&w->loop, w->servlet.connection);
 	intake_update(w, true);
 	siblings_run_all(w);

@@ -51,6 +51,9 @@ struct loop {
 	struct request_pool requests;
 	struct connection *all;		/* every connection */
 	struct connection *ready_first, *ready_last;	/* requests waiting for a process */
+	bool may_hold;			/* more events of a large batch follow: held.h */
+	struct connection *held_first, *held_last;	/* their responses leave together */
+	uint64_t held_since_ns;
 	struct connection *dead;	/* closed in this batch; its events may still name them */
 	struct connection *free;
 	uint32_t count;			/* of connections */

@@ -36,6 +36,7 @@ response_begin(struct response *r, struct arena *arena, int fd,
 	r->minor = minor;
 	r->head_method = head_method;
 	r->keep_alive = keep_alive;
+	r->hold = false;
 	r->status = 200;
 	r->status_set = false;
 	r->headers = NULL;
@@ -107,11 +108,25 @@ send_small(int fd, const struct iovec *iov, int count, size_t total)
 	return send(fd, together, total, MSG_NOSIGNAL);
 }
 
-/* Sends iov, or queues it (or its rest) behind what waits already. */
-static void
-response_send(struct response *r, struct iovec *iov, int count)
+/* Octets that the socket has taken, -1 and errno. */
+static ssize_t
+send_all(int fd, struct iovec *iov, int count, size_t total)
 {
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)count };
+	ssize_t n;
+
+	do
+		n = total <= SMALL ? send_small(fd, iov, count, total) :
+		    sendmsg(fd, &m, MSG_NOSIGNAL);
+	while (n == -1 && errno == EINTR);
+	return n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : n;
+}
+
+/* Sends iov, or queues it (or its rest) behind what waits already.  final: the
+ * response ends with it. */
+static void
+response_send(struct response *r, struct iovec *iov, int count, bool final)
+{
 	long long moved = 0;
 	size_t total = 0;
 	ssize_t n = 0;
@@ -128,20 +143,12 @@ response_send(struct response *r, struct iovec *iov, int count)
 			r->broken = true;
 		return;
 	}
-	do
-		n = total <= SMALL ? send_small(r->fd, iov, count, total) :
-		    sendmsg(r->fd, &m, MSG_NOSIGNAL);
-	while (n == -1 && errno == EINTR);
+	if (!r->hold || !final || total > SMALL)
+		n = send_all(r->fd, iov, count, total);
 	if (n == (ssize_t)total)
 		return;
-	if (n == -1) {
-		if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			r->broken = true;
-			return;
-		}
-		n = 0;
-	}
-	*r->output = output_new();
+	if (n != -1)
+		*r->output = output_new();
 	if (*r->output == NULL || output_append(*r->output, iov, count, (size_t)n) == -1)
 		r->broken = true;
 }
@@ -247,7 +254,7 @@ response_commit(struct response *r, bool final)
 	}
 	r->length = 0;
 	if (count > 0)
-		response_send(r, iov, count);
+		response_send(r, iov, count, final);
 }
 
 /* Sends the file behind what has been committed. */
@@ -266,13 +273,13 @@ response_commit_file(struct response *r, int fd, long long offset, long long len
 	if (r->framing == FRAMING_CHUNKED) {
 		iov.iov_base = size;
 		iov.iov_len = (size_t)snprintf(size, sizeof(size), "%llx\r\n", length);
-		response_send(r, &iov, 1);
+		response_send(r, &iov, 1, false);
 	}
 	response_send_file(r, fd, offset, length);
 	if (r->framing == FRAMING_CHUNKED) {
 		iov.iov_base = (char *)(uintptr_t)"\r\n";
 		iov.iov_len = 2;
-		response_send(r, &iov, 1);
+		response_send(r, &iov, 1, false);
 	}
 }
 

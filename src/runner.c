@@ -9,6 +9,7 @@
 #include "access_log.h"
 #include "clock.h"
 #include "crash.h"
+#include "held.h"
 #include "log.h"
 #include "runner.h"
 #include "siblings.h"
@@ -18,6 +19,12 @@
 
 /* One that has waited longer than this may have lost its client. */
 #define STALE_NS 50000000u
+
+/* No servlet is entered while a response has been held for longer. */
+#define HELD_NS 200000u
+
+/* A client that gets responses at shorter intervals is awake anyway. */
+#define AWAKE_NS 20000u
 
 /* Redirects within one request; more are a loop. */
 #define REDIRECTS_MAX 10
@@ -208,6 +215,19 @@ runner_call_servlet(struct worker *w)
 	return next;
 }
 
+/* Whether the response of the servlet that is about to be entered may wait for
+ * the next ones (held.h). */
+static bool
+runner_may_hold(struct worker *w, uint64_t now)
+{
+	uint64_t before = atomic_load_explicit(&w->helper.entered_ns, memory_order_relaxed);
+
+	if (before >= w->batch_ns)
+		w->pace_ns = now - before;
+	return w->loop.may_hold && !request_has_more(w->servlet.request) &&
+	    w->pace_ns >= AWAKE_NS;
+}
+
 /* Calls the servlet and finishes the response, with the loop out of hand. */
 static bool
 runner_call(struct worker *w)
@@ -220,6 +240,8 @@ runner_call(struct worker *w)
 
 	board_running(b, w->setup->slot, now);
 	w->ran = true;
+	held_enter(&w->loop, now, HELD_NS);
+	w->response.hold = runner_may_hold(w, now);
 	/* Nobody will take the loop over: should it take long, the zygote must see
 	 * to what comes. */
 	if (!helper_enter(&w->helper, now, w->loop.count == 1) &&
@@ -341,6 +363,8 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 		connection_close(&w->loop, c);
 		return CONNECTION_GONE;
 	}
+	if (w->response.hold && c->output != NULL)
+		return held_add(&w->loop, c, w->response.keep_alive);
 	return connection_answered(&w->loop, c, w->response.keep_alive);
 }
 

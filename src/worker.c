@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "connection.h"
 #include "crash.h"
+#include "held.h"
 #include "log.h"
 #include "runner.h"
 #include "siblings.h"
@@ -16,6 +17,10 @@
 #include "worker.h"
 
 #define BATCH 256	/* events fetched at once */
+
+/* So many at once, and the worker is busy: who is answered a little later has
+ * waited for longer than that, and the client has other answers to work on. */
+#define BUSY_BATCH 8
 
 /* A batch that takes so many times the patience is shared even where all
  * processors are taken. */
@@ -46,6 +51,7 @@ worker_forked_child(void)
 		close(worker.intake.listeners[i].fd);
 	spool_spares_close(&worker.loop.requests.spares);
 	close(worker.setup->control_fd);
+	worker.loop.held_first = NULL;
 	worker.response.broken = true;
 	signals_forked();
 }
@@ -212,9 +218,12 @@ void
 worker_event(struct worker *w, const struct poller_event *event)
 {
 	struct connection *c = event->data;
+	enum source source = *(enum source *)event->data;
 	bool taken = false;
 
-	switch (*(enum source *)event->data) {
+	if (source != SOURCE_CONNECTION)
+		held_release(&w->loop);
+	switch (source) {
 	case SOURCE_CONNECTION:
 		if (c->fd == -1)	/* closed earlier in this batch */
 			return;
@@ -232,7 +241,7 @@ worker_event(struct worker *w, const struct poller_event *event)
 		break;
 	case SOURCE_RUN_ROOM:
 	case SOURCE_KEEP_ROOM:
-		siblings_room(w, (int)*(enum source *)event->data);
+		siblings_room(w, (int)source);
 		break;
 	case SOURCE_CONTROL:
 		worker_control(w);
@@ -259,12 +268,17 @@ static void
 worker_batch(struct worker *w, const struct poller_event *events, int n)
 {
 	uint64_t takeovers = w->helper.takeovers;
+	bool busy = n >= BUSY_BATCH && w->helper.started;
 	int i;
 
 	/* Events fetched before the helper had the loop are stale; whatever still
 	 * holds is reported again. */
-	for (i = 0; i < n && w->helper.takeovers == takeovers; i++)
+	for (i = 0; i < n && w->helper.takeovers == takeovers; i++) {
+		w->loop.may_hold = busy && i + 1 < n;
 		worker_event(w, &events[i]);
+	}
+	w->loop.may_hold = false;
+	held_release(&w->loop);
 	worker_run_ready(w);
 	loop_expire(&w->loop);
 	loop_batch_end(&w->loop);

@@ -60,6 +60,7 @@ struct worker {
 	enum worker_leaving leaving;
 	uint64_t request_count;
 	uint64_t batch_ns;		/* clock_ns() when the present batch of events was fetched */
+	uint64_t pace_ns;		/* from one servlet to the next, within a batch */
 	bool ran;			/* a servlet, since a connection was last given away */
 	enum worker_sharing sharing;	/* in this batch */
 	uint32_t processors;

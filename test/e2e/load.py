@@ -1,9 +1,13 @@
 """Clients that keep asking while something happens to the server."""
 
+import os
+import signal
 import threading
 import time
 
-from client import Client, head
+from client import Client, head, until
+
+SHORT = "/sleep?ms=0"  # takes as long as the kernel needs to wake somebody
 
 
 class Load:
@@ -81,3 +85,23 @@ def at_once(server, targets):
     for c in clients:
         c.close()
     return responses, passed
+
+
+def is_stopped(pid):
+    with open("/proc/%d/stat" % pid) as file:
+        return file.read().rpartition(")")[2].split()[0] == "T"
+
+
+def one_batch(server, targets):
+    """Asks for the targets, each on a connection of its own, so that the one worker
+    finds all of them when it looks; returns the clients."""
+    clients = [server.connect() for _ in targets]
+    for c in clients:
+        assert c.request("/hello").status == 200
+    worker, = server.workers()
+    os.kill(worker, signal.SIGSTOP)
+    until(lambda: is_stopped(worker), what="a stopped worker")
+    for c, target in zip(clients, targets):
+        c.send(head(target))
+    os.kill(worker, signal.SIGCONT)
+    return clients

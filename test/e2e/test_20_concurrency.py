@@ -6,7 +6,7 @@ import time
 import pytest
 
 from client import head, until
-from load import at_once
+from load import SHORT, at_once, one_batch
 from server import ALL, SLOW
 
 
@@ -94,6 +94,24 @@ def test_a_sleeper_delays_nobody(serve):
         assert sleeper.read().status == 200
     for c in clients:
         c.close()
+
+
+def test_a_finished_response_does_not_wait_for_a_slow_one(serve):
+    """Responses of one batch may leave together, but not after one that takes long."""
+    # So much patience that no short one passes for long, and the order is ours.
+    s = serve(ALL + "workers { max = 1, patience = 0.1 }\n")
+    for n in range(8, 13):
+        clients = one_batch(s, [SHORT] * n + ["/sleep?spin=10000"] + [SHORT] * 3)
+        for c in clients[:n]:
+            assert c.read().status == 200
+        slow = clients.pop(n)
+        assert select.select([slow.socket], [], [], 0)[0] == []
+        slow.close()    # ends it
+        for c in clients[n:]:
+            assert c.read().status == 200
+        for c in clients:
+            assert c.request("/hello").body == b"hello\n"
+            c.close()
 
 
 def test_kept_alive_connections_survive_their_worker(serve):

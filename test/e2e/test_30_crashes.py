@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from client import head, until
+from load import SHORT, one_batch
 from server import ALL
 
 SIGNALS = {"segv": signal.SIGSEGV, "abort": signal.SIGABRT, "bus": signal.SIGBUS,
@@ -121,6 +122,15 @@ def test_neighbours_on_the_same_worker(serve):
         c.send(b"56789")
         assert c.read().body == b"0123456789"
     for c in idle + half + body:
+        c.close()
+
+
+def test_neighbours_of_the_same_moment(serve):
+    """What was made just before the crash arrives, what was to be made after it too."""
+    s = serve(ALL + "workers { max = 1 }\n")
+    clients = one_batch(s, [SHORT] * 10 + ["/crash?how=segv"] + [SHORT] * 10)
+    for i, c in enumerate(clients):
+        assert c.read().status == (500 if i == 10 else 200)
         c.close()
 
 

@@ -21,6 +21,7 @@
 
 #include "connection.h"
 #include "handover.h"
+#include "held.h"
 #include "log.h"
 #include "response.h"
 #include "target.h"
@@ -142,6 +143,7 @@ run(struct loop *l, struct connection *c, struct story *s)
 	arena_reset(arena);
 	response_begin(&response, arena, c->fd, &c->output, r->head.minor, head,
 	    r->head.keep_alive);
+	response.hold = s->runs % 2 == 0 && !request_has_more(r);
 	response_write(&response, text, (size_t)snprintf(text, sizeof(text), "%lld\n",
 	    r->body.length));
 	answer_large(kind);
@@ -151,6 +153,11 @@ run(struct loop *l, struct connection *c, struct story *s)
 	if (response.broken) {
 		connection_close(l, c);
 		return CONNECTION_GONE;
+	}
+	if (response.hold && c->output != NULL) {
+		held_add(l, c, response.keep_alive);
+		held_release(l);
+		return c->fd == -1 ? CONNECTION_GONE : CONNECTION_WAIT;
 	}
 	return connection_answered(l, c, response.keep_alive);
 }

@@ -108,6 +108,25 @@ test_short_body_has_a_length(void **state)
 }
 
 static void
+test_a_short_one_is_held_for_the_caller(void **state)
+{
+	static char body[4096];
+
+	(void)state;
+	for (size_t length = 13; length <= sizeof(body); length += sizeof(body) - 13) {
+		begin(1, false);
+		response.hold = true;
+		response_write(&response, body, length);
+		assert_null(response_finish(&response, false));
+		assert_int_equal(output != NULL, length == 13);
+		assert_int_equal(recv(pair[1], answer, 12, 0) == 12, length != 13);
+		output_free(output);
+		close(pair[0]);
+		close(pair[1]);
+	}
+}
+
+static void
 test_a_type_that_was_removed_is_not_sent(void **state)
 {
 	(void)state;
@@ -377,6 +396,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_short_body_has_a_length),
+		cmocka_unit_test(test_a_short_one_is_held_for_the_caller),
 		cmocka_unit_test(test_a_type_that_was_removed_is_not_sent),
 		cmocka_unit_test(test_a_response_that_is_cut_says_nothing_more),
 		cmocka_unit_test(test_nothing_written_is_204),
