@@ -24,6 +24,7 @@ static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, S
 /* The process's one worker: a signal handler has no other way to know it. */
 static struct worker *crash_worker;
 static pthread_t crash_main_thread;
+static void *crash_stack;
 static pid_t crash_pid;
 static volatile sig_atomic_t crash_count;
 
@@ -159,20 +160,23 @@ crash_disarm(void)
 	crash_pid = 0;
 }
 
-void
+int
 crash_prepare(void)
 {
 	void *frame;
 
 	backtrace(&frame, 1);	/* the first call loads a library: later is too late */
+	/* Not static: it would part what else is static and written by each
+	 * worker, and so touched in more pages. */
+	crash_stack = malloc(STACK_SIZE);
+	return crash_stack == NULL ? -1 : 0;
 }
 
 int
 crash_init(struct worker *w)
 {
-	static char room[STACK_SIZE];
 	struct sigaction action;
-	stack_t stack = { .ss_size = STACK_SIZE, .ss_sp = room };
+	stack_t stack = { .ss_size = STACK_SIZE, .ss_sp = crash_stack };
 	size_t i;
 
 	crash_worker = w;

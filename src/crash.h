@@ -14,8 +14,9 @@ struct worker;
 /* "signal 11 (SIGSEGV)", for reports; static storage. */
 const char *crash_signal_name(int signal_number);
 
-/* In the zygote: loads what a backtrace needs, and makes the handler's stack. */
-void crash_prepare(void);
+/* In the zygote: loads what a backtrace needs, and makes the handler's stack.  0,
+ * or -1 and errno. */
+int crash_prepare(void);
 
 /* Installs the handlers for this process's main thread, and one for exit(). */
 int crash_init(struct worker *w);

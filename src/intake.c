@@ -32,10 +32,8 @@ intake_connections_max(void)
 }
 
 int
-intake_init(struct worker *w)
+intake_prepare(struct intake *in, const struct listeners *l)
 {
-	const struct listeners *l = w->setup->listeners;
-	struct intake *in = &w->intake;
 	size_t i;
 
 	in->run = SOURCE_RUN;
@@ -49,9 +47,14 @@ intake_init(struct worker *w)
 		in->listeners[i].fd = l->at[i].fd;
 		in->listeners[i].proxy_protocol = l->at[i].listen->proxy_protocol;
 	}
-	in->connections_max = intake_connections_max();
-	intake_update(w, false);
 	return 0;
+}
+
+void
+intake_open(struct worker *w)
+{
+	w->intake.connections_max = intake_connections_max();
+	intake_update(w, false);
 }
 
 static void

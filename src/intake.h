@@ -15,6 +15,7 @@
 
 #include "loop.h"
 
+struct listeners;
 struct worker;
 
 struct intake_listener {
@@ -37,8 +38,10 @@ struct intake {
 /* How many connections a process may have, as its descriptors allow. */
 uint32_t intake_connections_max(void);
 
-/* 0, or -1 and errno. */
-int intake_init(struct worker *w);
+/* In the zygote: shut yet.  0, or -1 and errno. */
+int intake_prepare(struct intake *in, const struct listeners *listeners);
+
+void intake_open(struct worker *w);
 
 /* Opens or shuts it as the worker's state demands.  held: by a servlet. */
 void intake_update(struct worker *w, bool held);

@@ -14,10 +14,10 @@
 #define ACCESS_BUFFER (64 * 1024)
 #define LINGER_MS 5000
 
-/* Requests made before fork: one for the servlet, and what the helper reads
- * meanwhile.  A thread's first malloc() makes it a heap of its own, which costs
- * more than many a request. */
-#define REQUESTS_READY 3
+/* Connections and their requests made before fork: one for the servlet, and what
+ * the helper reads meanwhile.  A thread's first malloc() makes it a heap of its
+ * own, which costs more than many a request. */
+#define CONNECTIONS_READY 3
 
 int
 loop_prepare(struct loop *l, const struct config *config, bool access_log)
@@ -38,7 +38,15 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	l->access_lines = access_log ? malloc(ACCESS_BUFFER) : NULL;
 	if (l->scratch == NULL || (access_log && l->access_lines == NULL))
 		return -1;
-	return request_pool_fill(&l->requests, REQUESTS_READY);
+	for (int i = 0; i < CONNECTIONS_READY; i++) {
+		struct connection *c = malloc(sizeof(*c));
+
+		if (c == NULL)
+			return -1;
+		c->queue_next = l->free;
+		l->free = c;
+	}
+	return request_pool_fill(&l->requests, CONNECTIONS_READY);
 }
 
 int

@@ -57,11 +57,13 @@ worker_forked_child(void)
 }
 
 int
-worker_prepare(const struct config *config, bool access_log)
+worker_prepare(const struct config *config, const struct listeners *listeners,
+    bool access_log)
 {
 	struct worker *w = &worker;
 
-	crash_prepare();
+	if (crash_prepare() == -1 || intake_prepare(&w->intake, listeners) == -1)
+		return -1;
 	w->arena = arena_new(SERVLET_ARENA_MAX);
 	if (w->arena == NULL || response_init(&w->response) == -1)
 		return -1;
@@ -84,9 +86,9 @@ worker_init(struct worker *w, const struct worker_setup *setup)
 	w->servlet.programs = setup->programs;
 	w->servlet.response = &w->response;
 	w->servlet.arena = w->arena;
-	if (poller_add(w->loop.poller, setup->control_fd, POLLER_IN, &w->control) == -1 ||
-	    intake_init(w) == -1)
+	if (poller_add(w->loop.poller, setup->control_fd, POLLER_IN, &w->control) == -1)
 		return -1;
+	intake_open(w);
 	return crash_init(w);
 }
 

@@ -68,8 +68,10 @@ struct worker {
 };
 
 /* In the zygote, once: makes what every worker needs and may be made before fork,
- * for what a new process touches costs it a page fault.  0, or -1 and errno. */
-int worker_prepare(const struct config *config, bool access_log);
+ * for what a new process touches costs it a page fault, and its first malloc()
+ * several.  0, or -1 and errno. */
+int worker_prepare(const struct config *config, const struct listeners *listeners,
+    bool access_log);
 
 /* The whole life of a worker process; returns its exit status. */
 int worker_run(const struct worker_setup *setup);

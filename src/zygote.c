@@ -133,7 +133,7 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 		zygote_problem((void *)(uintptr_t)setup, "out of memory");
 		return -1;
 	}
-	if (worker_prepare(c, setup->access_log_fd != -1) == -1) {
+	if (worker_prepare(c, setup->listeners, setup->access_log_fd != -1) == -1) {
 		zygote_problem((void *)(uintptr_t)setup, "out of memory");
 		return -1;
 	}

@@ -83,9 +83,11 @@ prepare(void **state)
 	board_idle(setup.board, setup.slot);
 	w->setup = &setup;
 	helper_init(&w->helper, w, config.workers.patience_ns);
-	if (loop_prepare(&w->loop, &config, false) == -1 ||
-	    loop_open(&w->loop, setup.slot, -1) == -1 || intake_init(w) == -1)
+	if (intake_prepare(&w->intake, setup.listeners) == -1 ||
+	    loop_prepare(&w->loop, &config, false) == -1 ||
+	    loop_open(&w->loop, setup.slot, -1) == -1)
 		return -1;
+	intake_open(w);
 	served = connect_client(&unused);
 	served->state = CONNECTION_RUNNING;
 	w->servlet.connection = served;
