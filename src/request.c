@@ -21,13 +21,6 @@ request_reset(struct request *r, const struct config_limits *limits)
 	r->ready_ns = 0;
 }
 
-static void
-request_begin_body(struct request_pool *pool, struct request *r)
-{
-	spool_init(&r->body, REQUEST_BODY_MEMORY);
-	r->body.spares = &pool->spares;
-}
-
 static struct request *
 request_make(struct request_pool *pool)
 {
@@ -41,7 +34,8 @@ request_make(struct request_pool *pool)
 		return NULL;
 	}
 	r->size = REQUEST_BUFFER;
-	request_begin_body(pool, r);
+	spool_init(&r->body, REQUEST_BODY_MEMORY);
+	r->body.spares = &pool->spares;
 	return r;
 }
 
@@ -86,7 +80,7 @@ void
 request_free(struct request_pool *pool, struct request *r)
 {
 	spool_free(&r->body);
-	request_begin_body(pool, r);
+	r->body.spares = &pool->spares;
 	if (r->size > REQUEST_BUFFER || pool->count >= POOL_MAX) {
 		free(r->buffer);
 		free(r);
@@ -105,7 +99,7 @@ request_next(struct request_pool *pool, struct request *r)
 	r->length = rest;
 	if (r->body.length > 0)
 		spool_free(&r->body);
-	request_begin_body(pool, r);
+	r->body.spares = &pool->spares;
 	request_reset(r, pool->limits);
 }
 

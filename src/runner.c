@@ -29,16 +29,17 @@
 /* Redirects within one request; more are a loop. */
 #define REDIRECTS_MAX 10
 
-/* Whether methods, such as "GET, HEAD", has the request's. */
+/* Whether the route is answered to a method of that length. */
 static bool
-runner_is_among(const char *methods, const struct request *r)
+runner_allows(const struct config_servlet *route, const char *method, size_t method_length)
 {
 	size_t length;
 
-	for (const char *at = methods; *at != '\0'; at += length + strspn(at + length, ", ")) {
+	if (route->methods == NULL)
+		return true;
+	for (const char *at = route->methods; *at != '\0'; at += length + strspn(at + length, ", ")) {
 		length = strcspn(at, ",");
-		if (length == r->head.method_length &&
-		    memcmp(at, r->buffer + r->head.method, length) == 0)
+		if (length == method_length && memcmp(at, method, length) == 0)
 			return true;
 	}
 	return false;
@@ -75,8 +76,6 @@ runner_route(struct worker *w, struct servlet *s, const char *target, size_t tar
 		return s->target.asterisk ? 204 : 404;
 	s->route = &s->config->servlets[match.servlet];
 	s->script_length = match.script_length;
-	if (s->route->methods != NULL && !runner_is_among(s->route->methods, r))
-		return 405;
 	return 0;
 }
 
@@ -165,6 +164,15 @@ runner_respond(struct worker *w)
 	    head_method, r->head.keep_alive && !w->loop.stopping);
 }
 
+/* The server's own answer: what was asked for is not there, or not for this method. */
+static void
+runner_answer(struct worker *w, int status)
+{
+	response_error(&w->response, status);
+	if (status == 405)
+		response_set_header(&w->response, "Allow", w->servlet.route->methods, true);
+}
+
 /* From a servlet that has asked for it to the one that answers instead: 1.  0:
  * there is none, and that is the answer; -1: failed. */
 static int
@@ -181,11 +189,14 @@ runner_redirect(struct worker *w, int redirects)
 	runner_respond(w);
 	servlet_redirect(s);
 	status = runner_route(w, s, s->target_text, strlen(s->target_text));
+	if (status == 0 && !runner_allows(s->route, s->method, strlen(s->method)))
+		status = 405;
 	if (status != 0) {
 		rlog(s, "redirected to %s: %d", s->target_text, status);
-		if (status == 404)
-			response_error(&w->response, status);
-		return status == 404 ? 0 : -1;
+		if (status != 404 && status != 405)
+			return -1;
+		runner_answer(w, status);
+		return 0;
 	}
 	w->setup->slot->route = (uint32_t)(s->route - s->config->servlets);
 	return 1;
@@ -326,9 +337,7 @@ runner_refuse(struct worker *w, int status)
 	if (status == 204)
 		response_set_status(&w->response, 204);
 	else
-		response_error(&w->response, status);
-	if (status == 405)
-		response_set_header(&w->response, "Allow", s->route->methods, true);
+		runner_answer(w, status);
 	response_finish(&w->response, false);
 }
 
@@ -349,6 +358,9 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 	runner_begin(w, c);
 	status = runner_route(w, s, c->request->buffer + c->request->head.target,
 	    c->request->head.target_length);
+	if (status == 0 && !runner_allows(s->route, c->request->buffer + c->request->head.method,
+	    c->request->head.method_length))
+		status = 405;
 	if (status == 0) {
 		runner_note(w, c);
 		servlet_begin(s);

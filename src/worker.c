@@ -33,7 +33,9 @@ static struct worker worker;
 static void
 worker_forks(void)
 {
-	atomic_fetch_add(&worker.loop.requests.spares.forks, 1);
+	/* The zygote writes to no page for it. */
+	if (worker.setup != NULL)
+		atomic_fetch_add(&worker.loop.requests.spares.forks, 1);
 }
 
 /* In a process that a servlet forked: the connections are the worker's. */

@@ -13,7 +13,7 @@ import pytest
 import peer_apache
 import vocabulary
 from client import until
-from server import SANITIZED, TOP, Server
+from server import SANITIZED, SERVLETS, TOP, Server
 
 vocabulary.need_module("cgi")
 
@@ -352,6 +352,17 @@ def test_mistakes_of_programs(app, what, line):
 
 def test_what_is_not_found_by_a_redirect(app):
     assert app.get("/shop/nowhere").status == 404
+
+
+@pytest.mark.parametrize("methods, status, allowed", [("GET", 200, None), ("POST", 405, "POST")])
+def test_a_redirect_asks_with_get(start, public, methods, status, allowed):
+    """Whatever the first servlet was asked with, and what the second allows counts."""
+    s = start('load_servlet { "%s/app.cgi", "/shop/*", methods = "POST" }\n'
+              'load_servlet { "%s/hello.so", "/shop/env", methods = "%s" }\n'
+              % (public, SERVLETS, methods))
+    with s.connect() as c:
+        r = c.request("/shop/local", "POST", body=b"12345")
+        assert (r.status, r.get("Allow")) == (status, allowed)
 
 
 def test_a_status_line_as_of_nph(app):
