@@ -87,7 +87,7 @@ struct config {
 	const char *file;	/* absolute */
 	const char *directory;	/* of file */
 	struct config_listen *listens;
-	size_t listen_count;	/* at least 1 */
+	size_t listen_count;	/* at least 1: the default has line 0 */
 	struct config_network *trusted_proxies;
 	size_t trusted_proxy_count;
 	struct config_module *modules;

@@ -138,12 +138,12 @@ is_loopback(const struct config_listen *l)
 }
 
 const struct config_listen *
-debug_exposed(const struct config *config)
+debug_exposed(const struct config *config, const struct listeners *l)
 {
 	size_t i;
 
-	for (i = 0; config->debug && i < config->listen_count; i++)
-		if (!is_loopback(&config->listens[i]))
-			return &config->listens[i];
+	for (i = 0; config->debug && i < l->count; i++)
+		if (!is_loopback(l->at[i].listen))
+			return l->at[i].listen;
 	return NULL;
 }

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "config.h"
+#include "listener.h"
 
 struct servlet;
 
@@ -28,6 +28,7 @@ void debug_note(struct servlet *s, const char *text);
 void debug_page(struct servlet *s);
 
 /* An address that others than this machine may reach, or NULL. */
-const struct config_listen *debug_exposed(const struct config *config);
+const struct config_listen *debug_exposed(const struct config *config,
+    const struct listeners *listeners);
 
 #endif

@@ -19,8 +19,8 @@
 #include "zygote.h"
 
 struct generation *
-generation_new(struct config *config, const struct listeners *old, char *error,
-    size_t error_size)
+generation_new(struct config *config, const struct listeners *old,
+    const struct passed *passed, char *error, size_t error_size)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 
@@ -33,7 +33,7 @@ generation_new(struct config *config, const struct listeners *old, char *error,
 	g->control_fd = -1;
 	if (logs_open(&g->logs, config, error, error_size) == -1)
 		goto fail;
-	if (listeners_open(&g->listeners, old, config, error, error_size) == -1) {
+	if (listeners_open(&g->listeners, old, passed, config, error, error_size) == -1) {
 		logs_close(&g->logs);
 		goto fail;
 	}

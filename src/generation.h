@@ -43,10 +43,10 @@ struct generation {
 };
 
 /* Takes the configuration over, opens its logs, then its listeners (those of
- * `old`, which may be NULL, where the address is the same).  NULL with the
- * reason in error; the configuration is then freed. */
+ * `old`, which may be NULL, where the address is the same; passed ones).  NULL
+ * with the reason in error; the configuration is then freed. */
 struct generation *generation_new(struct config *config, const struct listeners *old,
-    char *error, size_t error_size);
+    const struct passed *passed, char *error, size_t error_size);
 
 /* Ends what is left of it: never a process, so that must have been reaped.
  * Listeners that `kept` (may be NULL) has stay open, the files of other unix

@@ -46,6 +46,7 @@ intake_prepare(struct intake *in, const struct listeners *l)
 		in->listeners[i].source = SOURCE_LISTENER;
 		in->listeners[i].fd = l->at[i].fd;
 		in->listeners[i].proxy_protocol = l->at[i].listen->proxy_protocol;
+		in->listeners[i].passed = l->at[i].passed != NULL;
 	}
 	return 0;
 }
@@ -212,8 +213,9 @@ intake_finish(struct worker *w)
 	size_t i;
 
 	in->listening = true;
+	/* What waits at one that was passed is for the next server. */
 	for (i = 0; i < in->listener_count; i++)
-		while (intake_accept(w, &in->listeners[i]))
+		while (!in->listeners[i].passed && intake_accept(w, &in->listeners[i]))
 			continue;
 	in->listening = false;
 }

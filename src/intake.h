@@ -22,6 +22,7 @@ struct intake_listener {
 	enum source source;	/* SOURCE_LISTENER; first */
 	int fd;
 	bool proxy_protocol;
+	bool passed;		/* others listen on it after us */
 };
 
 struct intake {
@@ -49,7 +50,7 @@ void intake_update(struct worker *w, bool held);
 /* Whether a handed-over connection waits to be received. */
 bool intake_waiting(const struct worker *w);
 
-/* Of a worker that stops: serves what had connected before. */
+/* Of a worker that stops: serves what had connected before to listeners of ours. */
 void intake_finish(struct worker *w);
 
 /* A listener or a handover socket is readable: takes what is there and runs it. */

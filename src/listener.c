@@ -109,10 +109,16 @@ static void
 listen_lazily(int fd, const struct config_listen *l)
 {
 #ifdef TCP_DEFER_ACCEPT
-	int seconds = 1;
+	int seconds = 0;
+	socklen_t length = sizeof(seconds);
 
-	if (l->family != LISTEN_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+	if (l->family == LISTEN_UNIX)
+		return;
+	/* Whoever passed it may have chosen. */
+	if (getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, &length) == 0 && seconds > 0)
+		return;
+	seconds = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 #else
 	(void)fd;
 	(void)l;
@@ -185,43 +191,124 @@ hint(const struct config_listen *l, int error)
 	return "";
 }
 
+/* Whether it takes what comes to that address, though that is written otherwise. */
+static bool
+passed_covers(const struct passed_socket *p, const struct config_listen *l)
+{
+	struct stat mine, theirs;
+
+	/* "ListenStream=80" is [::]:80, which takes what comes to 0.0.0.0:80. */
+	if (l->family == LISTEN_INET)
+		return p->dual && p->listen.port == l->port && strcmp(l->host, "0.0.0.0") == 0;
+	/* /var/run is /run. */
+	return l->family == LISTEN_UNIX && p->listen.family == LISTEN_UNIX &&
+	    stat(l->host, &mine) == 0 && stat(p->host, &theirs) == 0 &&
+	    mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino;
+}
+
+/* The passed socket that takes this address's connections, or NULL. */
+static const struct passed_socket *
+passed_find(const struct passed *p, const struct config_listen *l)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (address_same(&p->at[i].listen, l))
+			return &p->at[i];
+	for (size_t i = 0; i < p->count; i++)
+		if (passed_covers(&p->at[i], l))
+			return &p->at[i];
+	return NULL;
+}
+
+/* One that no address of the configuration is for, or NULL. */
+static const struct passed_socket *
+passed_stray(const struct passed *p, const struct config *config)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		bool named = false;
+
+		for (size_t j = 0; j < config->listen_count && !named; j++)
+			named = passed_find(p, &config->listens[j]) == &p->at[i];
+		if (!named)
+			return &p->at[i];
+	}
+	return NULL;
+}
+
+/* Whether the configuration has nothing but the default. */
+static bool
+listens_by_default(const struct config *config)
+{
+	return config->listen_count == 1 && config->listens[0].place.line == 0;
+}
+
+/* Adds a listener for the address, if that needs one.  0, or -1 with the reason. */
+static int
+listener_add(struct listeners *l, const struct listeners *old, const struct passed *passed,
+    const struct config_listen *address, char *error, size_t error_size)
+{
+	struct listener new = { .listen = address, .passed = passed_find(passed, address) };
+	const struct listener *known = listeners_find(l, address);
+	const struct config_place *place = &address->place;
+
+	if (known != NULL) {
+		snprintf(error, error_size, "%s:%d: listen \"%s\": this address stands in line %d already",
+		    place->file, place->line, address->text, known->listen->place.line);
+		return -1;
+	}
+	for (size_t i = 0; new.passed != NULL && i < l->count; i++) {
+		if (l->at[i].passed != new.passed)
+			continue;
+		if (l->at[i].listen->proxy_protocol == address->proxy_protocol)
+			return 0;
+		snprintf(error, error_size, "%s:%d: listen \"%s\": the socket passed for it, %s, takes "
+		    "what comes to line %d too: both with proxy_protocol, or none", place->file,
+		    place->line, address->text, new.passed->text, l->at[i].listen->place.line);
+		return -1;
+	}
+	if ((known = listeners_find(old, address)) != NULL) {
+		new.fd = known->fd;
+		/* The backlog may have changed; Linux and the BSDs allow this. */
+		if (new.passed == NULL)
+			(void)listen(new.fd, address->backlog);
+	} else if (new.passed != NULL) {
+		new.fd = fcntl(new.passed->fd, F_DUPFD_CLOEXEC, 3);
+		if (new.fd != -1)
+			listen_lazily(new.fd, address);
+	} else {
+		new.fd = socket_open(address);
+	}
+	if (new.fd == -1) {
+		snprintf(error, error_size, "%s:%d: cannot listen on \"%s\": %s%s", place->file,
+		    place->line, address->text, strerror(errno), hint(address, errno));
+		return -1;
+	}
+	l->at[l->count++] = new;
+	return 0;
+}
+
 int
-listeners_open(struct listeners *l, const struct listeners *old,
+listeners_open(struct listeners *l, const struct listeners *old, const struct passed *passed,
     const struct config *config, char *error, size_t error_size)
 {
-	const struct config_listen *failed;
+	bool all_passed = passed->count > 0 && listens_by_default(config);
+	size_t count = all_passed ? passed->count : config->listen_count;
+	const struct passed_socket *stray;
 
 	l->count = 0;
-	l->at = calloc(config->listen_count, sizeof(l->at[0]));
+	l->at = calloc(count, sizeof(l->at[0]));
 	if (l->at == NULL) {
 		snprintf(error, error_size, "%s: out of memory", config->file);
 		return -1;
 	}
-	for (size_t i = 0; i < config->listen_count; i++) {
-		const struct config_listen *listen_at = &config->listens[i];
-		const struct listener *known;
-		int fd;
-
-		failed = listen_at;
-		if ((known = listeners_find(l, listen_at)) != NULL) {
-			snprintf(error, error_size, "%s:%d: listen \"%s\": this address stands in line %d already",
-			    failed->place.file, failed->place.line, failed->text,
-			    known->listen->place.line);
-			goto fail;
-		}
-		if ((known = listeners_find(old, listen_at)) != NULL) {
-			fd = known->fd;
-			/* The backlog may have changed; Linux and the BSDs allow this. */
-			(void)listen(fd, listen_at->backlog);
-		} else if ((fd = socket_open(listen_at)) == -1) {
-			snprintf(error, error_size, "%s:%d: cannot listen on \"%s\": %s%s",
-			    failed->place.file, failed->place.line, failed->text,
-			    strerror(errno), hint(failed, errno));
-			goto fail;
-		}
-		l->at[l->count].fd = fd;
-		l->at[l->count++].listen = listen_at;
+	if (!all_passed && (stray = passed_stray(passed, config)) != NULL) {
+		snprintf(error, error_size, "%s: a socket was passed that listens on %s (\"%s\"): "
+		    "expected a listen for it", config->file, stray->text, stray->name);
+		goto fail;
 	}
+	for (size_t i = 0; i < count; i++)
+		if (listener_add(l, old, passed, all_passed ? &passed->at[i].listen :
+		    &config->listens[i], error, error_size) == -1)
+			goto fail;
 	return 0;
 
 fail:
@@ -238,7 +325,7 @@ listeners_close(struct listeners *l, const struct listeners *kept, bool unlink_f
 		if (listeners_find(kept, c) != NULL)
 			continue;
 		close(l->at[i].fd);
-		if (unlink_files && c->family == LISTEN_UNIX)
+		if (unlink_files && c->family == LISTEN_UNIX && l->at[i].passed == NULL)
 			unlink(c->host);
 	}
 	free(l->at);

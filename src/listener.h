@@ -1,6 +1,7 @@
 /*
- * listener.h - the sockets connections arrive at.  Owned by the master,
- * inherited by zygotes and workers; they survive reloads.
+ * listener.h - the sockets connections arrive at: bound here, or passed by who
+ * started us.  Owned by the master, inherited by zygotes and workers; they
+ * survive reloads.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -9,10 +10,13 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "passed.h"
 
 struct listener {
 	int fd;			/* non-blocking, close-on-exec */
 	const struct config_listen *listen;	/* of the current generation */
+	const struct passed_socket *passed;	/* NULL: it is ours alone.  Others, such as
+				 * the next server, go on listening when we stop */
 };
 
 struct listeners {
@@ -20,20 +24,22 @@ struct listeners {
 	size_t count;
 };
 
-/* Binds and listens on every address of the configuration.  A listener of
- * `old` with the same address is taken over, never bound anew (old may be
- * NULL; it is left as it is).  Returns 0, or -1 with the reason, with file
- * and line, in error (of error_size octets); then nothing new stays open.
- * A unix socket that nobody answers at is replaced, a live one refused. */
+/* Listens on every address of the configuration, or, if that has none of its
+ * own, on all that were passed.  A listener of `old` with the same address is
+ * taken over, never bound anew (old may be NULL; it is left as it is), and a
+ * passed socket that has the address is used.  One that no address is for is
+ * refused: its clients would wait for ever.  Returns 0, or -1 with the reason,
+ * with file and line, in error (of error_size octets); then nothing new stays
+ * open.  A unix socket that nobody answers at is replaced, a live one refused. */
 int listeners_open(struct listeners *l, const struct listeners *old,
-    const struct config *config, char *error, size_t error_size);
+    const struct passed *passed, const struct config *config, char *error, size_t error_size);
 
 /* The listener of that address, or NULL (in may be NULL). */
 const struct listener *listeners_find(const struct listeners *in,
     const struct config_listen *address);
 
-/* Closes those that `kept` does not have (kept may be NULL: all); a unix
- * socket's file is removed with it if `unlink_files`. */
+/* Closes those that `kept` does not have (kept may be NULL: all); the file of a
+ * unix socket of ours is removed with it if `unlink_files`. */
 void listeners_close(struct listeners *l, const struct listeners *kept, bool unlink_files);
 
 #endif

@@ -309,9 +309,16 @@ master_run(struct config *config, const char *path, bool daemon)
 {
 	struct master m = { .terminal_fd = -1, .daemon_fd = -1, .log_fd = -1,
 	    .pidfile.fd = -1 };
+	char error[1024];
 	int status;
 
 	log_open(STDERR_FILENO, "master");
+	/* Before anything is forked: they are this process's. */
+	if (passed_take(&m.passed, error, sizeof(error)) == -1) {
+		master_problem(&m, "%s: %s", config->file, error);
+		config_free(config);
+		return 1;
+	}
 	if (master_prepare(&m, config, daemon) == -1) {
 		config_free(config);
 		return 1;

@@ -20,6 +20,7 @@
 #include "file_list.h"
 #include "generation.h"
 #include "handover.h"
+#include "passed.h"
 #include "pidfile.h"
 
 #define SECOND_NS 1000000000u
@@ -31,6 +32,7 @@ struct master {
 	struct generation *candidate;	/* loads, to become the current one */
 	struct generation *leaving;	/* linked by next */
 	struct handover_sockets handover;
+	struct passed passed;
 	struct pidfile pidfile;
 	struct watch *watch;		/* NULL: reload "off" */
 	struct file_list served;	/* what the current generation was made of */

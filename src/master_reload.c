@@ -45,6 +45,7 @@ master_in_child(void *context, struct generation *self)
 		close(m->log_fd);
 	pidfile_forget(&m->pidfile);
 	watch_free(m->watch);
+	passed_close(&m->passed);
 	if (m->daemon_fd != -1)
 		close(m->daemon_fd);
 	for (g = m->leaving; g != NULL; g = next) {
@@ -146,7 +147,8 @@ master_load(struct master *m, struct config *config)
 
 	m->tried_since = watch_now();
 	master_watch(m, config);
-	m->candidate = generation_new(config, master_listeners(m), error, sizeof(error));
+	m->candidate = generation_new(config, master_listeners(m), &m->passed, error,
+	    sizeof(error));
 	if (m->candidate == NULL) {
 		master_problem(m, "%s", error);
 		return -1;
@@ -206,7 +208,10 @@ log_listeners(const struct listeners *l, const struct listeners *known)
 
 		if (listeners_find(known, c) != NULL)
 			continue;
-		if (c->family == LISTEN_UNIX)
+		if (l->at[i].passed != NULL)
+			log_info("listening on %s, passed as \"%s\"", l->at[i].passed->text,
+			    l->at[i].passed->name);
+		else if (c->family == LISTEN_UNIX)
 			log_info("listening on unix:%s", c->host);
 		else if (c->family == LISTEN_INET6)
 			log_info("listening on http://[%s]:%u/", c->host, c->port);
@@ -256,7 +261,7 @@ master_promote(struct master *m)
 	master_write_pidfile(m, new->config);
 	log_info("generation %u serves %zu %s", new->number, new->config->servlet_count,
 	    new->config->servlet_count == 1 ? "servlet" : "servlets");
-	exposed = debug_exposed(new->config);
+	exposed = debug_exposed(new->config, &new->listeners);
 	if (exposed != NULL)
 		log_warning("debug is on: whoever can connect to %s reads what is logged of "
 		    "requests that fail", exposed->text);

@@ -201,7 +201,8 @@ zygote_deafen(struct zygote *z)
 	const struct listeners *l = z->setup->listeners;
 
 	for (size_t i = 0; i < l->count; i++) {
-		shutdown(l->at[i].fd, SHUT_RD);
+		if (l->at[i].passed == NULL)
+			shutdown(l->at[i].fd, SHUT_RD);
 		close(l->at[i].fd);
 	}
 }

@@ -46,7 +46,7 @@ class Server:
     are put before it unless bare."""
 
     def __init__(self, directory, text=ALL, bare=False, name="config.conf",
-                 options=(), env=None, stdin=subprocess.DEVNULL):
+                 options=(), env=None, stdin=subprocess.DEVNULL, starter=(), pass_fds=()):
         self.directory = str(directory)
         self.config = os.path.join(self.directory, name)
         self.log_path = os.path.join(self.directory, "stderr")
@@ -54,6 +54,8 @@ class Server:
         self.options = list(options)
         self.env = environment(self.directory, **(env or {}))
         self.stdin = stdin
+        self.starter = list(starter)    # a command that executes the server
+        self.pass_fds = pass_fds
         self.process = None
         self.expect_end = False     # the test ends it itself
         self.expected_reports = 0
@@ -74,8 +76,9 @@ class Server:
     def spawn(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, *self.options, self.config], stdin=self.stdin, stdout=log,
-                stderr=log, env=self.env, cwd=self.directory, start_new_session=True)
+                [*self.starter, BINARY, *self.options, self.config], stdin=self.stdin,
+                stdout=log, stderr=log, env=self.env, cwd=self.directory,
+                pass_fds=self.pass_fds, start_new_session=True)
         self.pid = self.process.pid
 
     def start(self, ready=True):

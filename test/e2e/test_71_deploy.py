@@ -2,12 +2,15 @@
 
 import os
 import re
+import shutil
+import socket
 import subprocess
 
 import pytest
 
 import server as harness
 import vocabulary
+from test_53_socket_activation import activate  # noqa: F401
 
 pytestmark = [pytest.mark.timeout(300),
               pytest.mark.skipif(os.path.dirname(harness.BINARY) != harness.TOP,
@@ -118,3 +121,25 @@ def test_rails(tmp_path):
     with site as s:
         assert 'GET "/notes/new" for' in s.log()
         use_notes(s, "/shop")
+
+
+def test_systemd(activate, tmp_path):   # noqa: F811
+    """The units are without fault, and the configuration serves what the socket unit binds."""
+    with open(os.path.join(harness.TOP, "deploy/systemd.md")) as f:
+        files = {name: block for name, language, block in BLOCK.findall(f.read()) if name}
+    port, = re.findall(r"^ListenStream=(\d+)$", files["modserver.socket"], re.M)
+    # As systemd binds a port: both families, where there are two.
+    listening = socket.create_server(("", harness.free_port())) if not socket.has_dualstack_ipv6() else \
+        socket.create_server(("", harness.free_port()), family=socket.AF_INET6, dualstack_ipv6=True)
+    text = files["modserver.conf"].replace(":%s" % port, ":{port}")
+    s = activate([listening], text.replace("/srv/site", harness.SERVLETS))
+    assert s.get("/hello").body == b"hello\n"
+    s.wait_log("passed as")
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze")
+    for name in ("modserver.socket", "modserver.service"):
+        (tmp_path / name).write_text(files[name].replace("/usr/local/bin/modserver", harness.BINARY))
+    done = subprocess.run(["systemd-analyze", "--man=no", "verify", str(tmp_path / "modserver.socket"),
+                           str(tmp_path / "modserver.service")], text=True, capture_output=True, timeout=60)
+    # Of the units beside these it has its own complaints.
+    assert "modserver" not in done.stderr, done.stderr

@@ -22,6 +22,7 @@
 
 #include "listener.h"
 
+static const struct passed none;
 static char directory[] = "/tmp/test_listener.XXXXXX";
 
 static int
@@ -105,7 +106,7 @@ it_listens_and_stops(void **unused)
 	char error[256];
 
 	(void)unused;
-	assert_int_equal(listeners_open(&l, NULL, &c, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), 0);
 	assert_int_equal(l.count, 2);
 	assert_ptr_equal(l.at[1].listen, &at[1]);
 	assert_true(fcntl(l.at[0].fd, F_GETFL) & O_NONBLOCK);
@@ -128,9 +129,9 @@ a_taken_port_names_its_line(void **unused)
 	int before;
 
 	(void)unused;
-	assert_int_equal(listeners_open(&l, NULL, &first, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&l, NULL, &none, &first, error, sizeof(error)), 0);
 	before = descriptors_open();
-	assert_int_equal(listeners_open(&m, NULL, &both, error, sizeof(error)), -1);
+	assert_int_equal(listeners_open(&m, NULL, &none, &both, error, sizeof(error)), -1);
 	assert_non_null(strstr(error, "test.conf:7: "));
 	assert_non_null(strstr(error, "in use"));
 	/* Nothing new stays open. */
@@ -151,9 +152,9 @@ a_reload_takes_over(void **unused)
 	int kept;
 
 	(void)unused;
-	assert_int_equal(listeners_open(&old, NULL, &old_c, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&old, NULL, &none, &old_c, error, sizeof(error)), 0);
 	kept = old.at[1].fd;
-	assert_int_equal(listeners_open(&new, &old, &new_c, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&new, &old, &none, &new_c, error, sizeof(error)), 0);
 	assert_int_equal(new.at[1].fd, kept);
 	assert_ptr_equal(new.at[1].listen, &new_at[1]);
 	assert_true(answers(a) && answers(b) && answers(d));
@@ -178,9 +179,9 @@ a_failed_reload_leaves_the_old_ones(void **unused)
 	char error[256];
 
 	(void)unused;
-	assert_int_equal(listeners_open(&other, NULL, &taken_c, error, sizeof(error)), 0);
-	assert_int_equal(listeners_open(&old, NULL, &old_c, error, sizeof(error)), 0);
-	assert_int_equal(listeners_open(&new, &old, &new_c, error, sizeof(error)), -1);
+	assert_int_equal(listeners_open(&other, NULL, &none, &taken_c, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&old, NULL, &none, &old_c, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&new, &old, &none, &new_c, error, sizeof(error)), -1);
 	assert_true(answers(a));
 	listeners_close(&old, NULL, true);
 	listeners_close(&other, NULL, true);
@@ -196,7 +197,7 @@ one_address_twice_is_a_mistake(void **unused)
 	char error[256];
 
 	(void)unused;
-	assert_int_equal(listeners_open(&l, NULL, &c, error, sizeof(error)), -1);
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), -1);
 	assert_non_null(strstr(error, "test.conf:4: "));
 }
 
@@ -210,7 +211,7 @@ both_families_share_a_port(void **unused)
 	char error[256];
 
 	(void)unused;
-	assert_int_equal(listeners_open(&l, NULL, &c, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), 0);
 	listeners_close(&l, NULL, true);
 }
 
@@ -224,17 +225,17 @@ a_unix_socket_comes_and_goes(void **unused)
 	char error[256];
 
 	(void)unused;
-	assert_int_equal(listeners_open(&l, NULL, &c, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), 0);
 	assert_int_equal(stat("a.sock", &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0666);
 	/* A live one is refused, and stays. */
-	assert_int_equal(listeners_open(&again, NULL, &c, error, sizeof(error)), -1);
+	assert_int_equal(listeners_open(&again, NULL, &none, &c, error, sizeof(error)), -1);
 	assert_non_null(strstr(error, "test.conf:5: "));
 	assert_int_equal(stat("a.sock", &st), 0);
 	/* A stale one is replaced. */
 	listeners_close(&l, NULL, false);
 	assert_int_equal(stat("a.sock", &st), 0);
-	assert_int_equal(listeners_open(&l, NULL, &c, error, sizeof(error)), 0);
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), 0);
 	listeners_close(&l, NULL, true);
 	assert_int_equal(stat("a.sock", &st), -1);
 }
@@ -257,7 +258,7 @@ a_live_one_with_a_full_backlog_is_refused(void **unused)
 		if (connect(clients[n++], (struct sockaddr *)&a, sizeof(a)) == -1)
 			break;
 	}
-	assert_int_equal(listeners_open(&l, NULL, &c, error, sizeof(error)), -1);
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), -1);
 	assert_int_equal(access("full.sock", F_OK), 0);
 	while (n > 0)
 		close(clients[--n]);
@@ -277,9 +278,9 @@ other_files_are_left_alone(void **unused)
 	(void)unused;
 	close(fd);
 	assert_int_equal(symlink("file", "link"), 0);
-	assert_int_equal(listeners_open(&l, NULL, &c, error, sizeof(error)), -1);
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), -1);
 	assert_non_null(strstr(error, "no socket"));
-	assert_int_equal(listeners_open(&l, NULL, &d, error, sizeof(error)), -1);
+	assert_int_equal(listeners_open(&l, NULL, &none, &d, error, sizeof(error)), -1);
 	assert_int_equal(access("file", F_OK), 0);
 	assert_int_equal(unlink("link"), 0);
 	assert_int_equal(unlink("file"), 0);
@@ -298,7 +299,7 @@ a_path_too_long_is_an_error(void **unused)
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	at[0] = local(path);
-	assert_int_equal(listeners_open(&l, NULL, &c, error, sizeof(error)), -1);
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), -1);
 	assert_non_null(strstr(error, "too long"));
 }
 
