@@ -331,10 +331,11 @@ end
 
 -- A file that will be written.
 local function writable(word, path)
+  local place = here()
   path = absolute(path)
   local directory = missing_directory(path)
   if directory then mistake(string.format("%s %s: there is no directory %s", word, show(path), directory)) end
-  return path
+  return { path = path, file = place.file, line = place.line }
 end
 
 -- What other servers take for something else than a file is none here either.

@@ -22,8 +22,9 @@
 #include "check.h"
 #include "clock.h"
 #include "crash.h"
-#include "log.h"
+#include "logs.h"
 #include "module_load.h"
+#include "pidfile.h"
 #include "privilege.h"
 #include "program.h"
 #include "signals.h"
@@ -221,8 +222,27 @@ fail:
 	return false;
 }
 
+/* The files that the master writes. */
+static void
+check_files(struct check *k)
+{
+	const struct config_path *pidfile = &k->config.pidfile;
+	char text[1024];
+
+	if (log_cannot_open("error_log", &k->config.error_log, text, sizeof(text)))
+		check_problem(k, text);
+	if (log_cannot_open("access_log", &k->config.access_log, text, sizeof(text)))
+		check_problem(k, text);
+	/* The server that this configuration is for may be running. */
+	if (pidfile->path == NULL || pidfile_check(pidfile->path) == 0 || errno == EEXIST)
+		return;
+	snprintf(text, sizeof(text), "%s:%d: pidfile \"%s\": %s", pidfile->place.file,
+	    pidfile->place.line, pidfile->path, strerror(errno));
+	check_problem(k, text);
+}
+
 unsigned
-check_programs(const struct config *config)
+check_config(const struct config *config)
 {
 	size_t size = config->servlet_count * sizeof(config->servlets[0]);
 	struct check k = { .config = *config };
@@ -237,6 +257,7 @@ check_programs(const struct config *config)
 	} else {
 		if (size > 0)
 			memcpy(k.config.servlets, config->servlets, size);
+		check_files(&k);
 		while (check_try(&k))
 			;
 	}

@@ -25,6 +25,12 @@ struct config_place {
 	int line;
 };
 
+/* A file that the server writes. */
+struct config_path {
+	struct config_place place;
+	const char *path;	/* NULL: none */
+};
+
 enum listen_family { LISTEN_INET, LISTEN_INET6, LISTEN_UNIX };
 
 struct config_listen {
@@ -101,9 +107,9 @@ struct config {
 	const char *user_name, *group_name;	/* group_name NULL: the user's groups */
 	uid_t uid;
 	gid_t gid;
-	const char *access_log;	/* NULL: off (the default) */
-	const char *error_log;	/* NULL: stderr (the default) */
-	const char *pidfile;	/* NULL: none */
+	struct config_path access_log;	/* none: off (the default) */
+	struct config_path error_log;	/* none: stderr (the default) */
+	struct config_path pidfile;
 	bool reload;		/* reload "on" */
 	bool debug;		/* debug "on" */
 	const char **files;	/* every configuration file read, for reload */

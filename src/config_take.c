@@ -252,6 +252,20 @@ take_user(lua_State *L, struct config *c)
 	lua_pop(L, 1);
 }
 
+static struct config_path
+take_path(lua_State *L, struct config *c, const char *name)
+{
+	struct config_path p = { .path = NULL };
+
+	lua_getfield(L, -1, name);
+	if (lua_istable(L, -1)) {
+		p.place = field_place(L, c);
+		p.path = field_text(L, c, "path");
+	}
+	lua_pop(L, 1);
+	return p;
+}
+
 /* Fills one array of the configuration from a list of tables. */
 #define TAKE_LIST(L, c, name, array, count, take) do { \
 	size_t i_; \
@@ -293,9 +307,9 @@ config_take(lua_State *L)
 	TAKE_LIST(L, c, "servlets", c->servlets, c->servlet_count, take_servlet);
 	take_numbers(L, c);
 	take_user(L, c);
-	c->access_log = field_text(L, c, "access_log");
-	c->error_log = field_text(L, c, "error_log");
-	c->pidfile = field_text(L, c, "pidfile");
+	c->access_log = take_path(L, c, "access_log");
+	c->error_log = take_path(L, c, "error_log");
+	c->pidfile = take_path(L, c, "pidfile");
 	c->reload = field_boolean(L, "reload");
 	c->debug = field_boolean(L, "debug");
 	c->files = take_texts(L, c, "files", &c->file_count);

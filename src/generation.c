@@ -138,7 +138,7 @@ generation_reopen_logs(struct generation *g)
 	char error[1024];
 	int fds[2], count = 0, answer = 0;
 
-	if (g->config->error_log == NULL && g->config->access_log == NULL)
+	if (g->config->error_log.path == NULL && g->config->access_log.path == NULL)
 		return 0;
 	if (logs_open(&new, g->config, error, sizeof(error)) == -1) {
 		log_error("%s", error);

@@ -5,6 +5,8 @@
 #ifndef LOGS_H
 #define LOGS_H
 
+#include <stdbool.h>
+
 #include "config.h"
 
 struct logs {
@@ -12,8 +14,13 @@ struct logs {
 	int access_fd;	/* -1: off */
 };
 
-/* Opens (creates, appends).  0, or -1 with the reason in error. */
+/* Opens (creates, appends).  0, or -1 with the reason, with file and line, in error. */
 int logs_open(struct logs *l, const struct config *config, char *error, size_t error_size);
+
+/* Whether logs_open() will fail for the one that this word of the configuration
+ * names; then the reason as there.  It touches nothing. */
+bool log_cannot_open(const char *word, const struct config_path *log, char *error,
+    size_t error_size);
 
 /* Closes what logs_open opened. */
 void logs_close(struct logs *l);

@@ -86,7 +86,7 @@ check(const char *path)
 
 	if (config == NULL)
 		return 1;
-	problems = check_programs(config);
+	problems = check_config(config);
 	if (problems == 0)
 		printf("%s: configuration ok\n", path);
 	config_free(config);

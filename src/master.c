@@ -276,8 +276,9 @@ master_prepare(struct master *m, const struct config *c, bool daemon)
 {
 	static const int signals[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1, SIGCHLD };
 
-	if (c->pidfile != NULL && pidfile_check(c->pidfile) == -1) {
-		master_problem(m, "%s: pidfile \"%s\": %s", c->file, c->pidfile,
+	if (c->pidfile.path != NULL && pidfile_check(c->pidfile.path) == -1) {
+		master_problem(m, "%s:%d: pidfile \"%s\": %s", c->pidfile.place.file,
+		    c->pidfile.place.line, c->pidfile.path,
 		    errno == EEXIST ? "a running server holds it" : strerror(errno));
 		return -1;
 	}
@@ -285,12 +286,12 @@ master_prepare(struct master *m, const struct config *c, bool daemon)
 		master_problem(m, "cannot become a daemon: %s", strerror(errno));
 		return -1;
 	}
-	if (c->error_log != NULL || daemon)
+	if (c->error_log.path != NULL || daemon)
 		m->terminal_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (daemon && daemon_detach() && c->error_log == NULL) {
+	if (daemon && daemon_detach() && c->error_log.path == NULL) {
 		dprintf(m->terminal_fd, "%s: warning: a daemon without error_log: "
 		    "what it has to say is lost\n", c->file);
-	} else if (daemon && c->error_log == NULL) {
+	} else if (daemon && c->error_log.path == NULL) {
 		close(m->terminal_fd);	/* a file, which the error log is */
 		m->terminal_fd = -1;
 	}

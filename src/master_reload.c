@@ -131,13 +131,15 @@ master_watch(struct master *m, const struct config *c)
 static void
 master_write_pidfile(struct master *m, const struct config *c)
 {
-	if (m->pidfile.path != NULL && c->pidfile != NULL &&
-	    strcmp(m->pidfile.path, c->pidfile) == 0)
+	const char *path = c->pidfile.path;
+
+	if (m->pidfile.path != NULL && path != NULL && strcmp(m->pidfile.path, path) == 0)
 		return;
 	pidfile_close(&m->pidfile);
-	if (pidfile_open(&m->pidfile, c->pidfile) == -1)
-		log_error("pidfile \"%s\" cannot be written: %s", c->pidfile,
-		    errno == EEXIST ? "a running server holds it" : strerror(errno));
+	if (pidfile_open(&m->pidfile, path) == -1)
+		log_error("%s:%d: pidfile \"%s\" cannot be written: %s", c->pidfile.place.file,
+		    c->pidfile.place.line, path, errno == EEXIST ?
+		    "a running server holds it" : strerror(errno));
 }
 
 int

@@ -130,8 +130,8 @@ def test_daemon_that_cannot_start(tmp_path):
 
 @pytest.mark.parametrize("option", [[], ["-d"]])
 @pytest.mark.parametrize("text, words", [
-    ('error_log "."', r'config.conf: error_log "/.*": Is a directory'),
-    ('error_log "error.log" access_log "."', r'config.conf: access_log "/.*": Is a directory'),
+    ('error_log "."', r'config.conf:1: error_log "/.*": Is a directory'),
+    ('error_log "error.log"\naccess_log "."', r'config.conf:2: access_log "/.*": Is a directory'),
     ('listen "unix:."', r'config.conf:1: cannot listen on "unix:\.": .* no socket')])
 def test_why_it_cannot_start_is_said_once(tmp_path, option, text, words):
     """What keeps it from opening its log, or from listening, with the word that asks for it."""

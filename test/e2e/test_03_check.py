@@ -1,8 +1,11 @@
 """-t prints every problem as FILE:LINE: text, loads every servlet in a throwaway process, and serves nothing."""
 
+import os
 import re
 import socket
 import subprocess
+
+import pytest
 
 from server import BINARY, SERVLETS, all_processes, environment, route
 
@@ -55,3 +58,24 @@ def test_optional_ones_may_be_broken(tmp_path):
                  'load_servlet { "%s/missing.so", "/x", optional = true }\n'
                  'load_servlet { "x.none", "/y", optional = true }\n' % SERVLETS)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_files_that_are_written(tmp_path):
+    """Those that cannot be are told with their lines, beside what is wrong with servlets; none is made."""
+    done = check(tmp_path, MODULE + route("norun") + 'error_log "."\naccess_log "module.so"\npidfile "/proc/pid"\n')
+    assert done.returncode == 1
+    out = done.stdout + done.stderr
+    assert re.search(r'config\.conf:3: error_log "/.*": Is a directory$', out, re.M), out
+    assert re.search(r"config\.conf:2: .*run", out) and "config.conf:4" not in out, out
+    if os.geteuid() != 0:
+        assert 'config.conf:5: pidfile "/proc/pid": ' in out
+    assert os.listdir(tmp_path) == ["config.conf"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_log_that_may_not_be_written(tmp_path):
+    (tmp_path / "old.log").touch(0o400)
+    (tmp_path / "closed").mkdir(0o500)
+    done = check(tmp_path, 'error_log "old.log"\naccess_log "closed/new.log"\n')
+    assert done.returncode == 1
+    assert re.findall(r"config\.conf:(\d): \w+_log .*: Permission denied$", done.stderr, re.M) == ["1", "2"]

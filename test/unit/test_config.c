@@ -104,8 +104,8 @@ test_defaults(void **state)
 	assert_int_equal(c->limits.head_bytes, 32768);
 	assert_int_equal(c->limits.body_bytes, 64 << 20);
 	assert_int_equal(c->limits.headers, 100);
-	assert_null(c->access_log);
-	assert_null(c->error_log);
+	assert_null(c->access_log.path);
+	assert_null(c->error_log.path);
 	assert_false(c->reload || c->debug || c->has_user);
 	config_free(c);
 }
@@ -334,7 +334,8 @@ test_include(void **state)
 	assert_int_equal(c->workers.max, 9);
 	assert_true(c->reload);
 	assert_int_equal(c->file_count, 2);
-	assert_non_null(strstr(c->access_log, "/x.log"));
+	assert_non_null(strstr(c->access_log.path, "/x.log"));
+	assert_int_equal(c->access_log.place.line, 2);
 	config_free(c);
 }
 
