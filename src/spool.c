@@ -278,8 +278,9 @@ spool_file_in(const char *directory)
 	return spool_file_named(directory);
 }
 
-int
-spool_file(void)
+/* The file, and where it is. */
+static int
+spool_file_placed(const char **place)
 {
 	const char *places[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
 	size_t i;
@@ -288,9 +289,45 @@ spool_file(void)
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		if (places[i] == NULL || places[i][0] != '/')
 			continue;
+		*place = places[i];
 		fd = spool_file_in(places[i]);
 		if (fd != -1 || errno == EMFILE || errno == ENFILE)
 			break;
 	}
 	return fd;
+}
+
+int
+spool_file(void)
+{
+	const char *place;
+
+	return spool_file_placed(&place);
+}
+
+bool
+spool_misplaced(char *text, size_t size)
+{
+	const char *wanted = getenv("TMPDIR"), *place, *why = "no absolute path";
+	int fd = spool_file_placed(&place);
+
+	if (fd == -1) {
+		snprintf(text, size, "no file for what does not fit into memory can be made in TMPDIR, "
+		    "/var/tmp or /tmp: %s: requests with large bodies will fail. Set TMPDIR to a "
+		    "directory that user %ld may write to", strerror(errno), (long)geteuid());
+		return true;
+	}
+	close(fd);
+	if (wanted == NULL || *wanted == '\0' || wanted == place)
+		return false;
+	if (*wanted == '/') {
+		fd = spool_file_in(wanted);
+		why = strerror(errno);
+		if (fd != -1)
+			close(fd);
+	}
+	snprintf(text, size, "TMPDIR is \"%s\": %s: large bodies and responses are kept in %s. "
+	    "Set it to a directory that user %ld may write to", wanted, why, place,
+	    (long)geteuid());
+	return true;
 }

@@ -107,6 +107,7 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 {
 	const struct config *c = setup->config;
 	struct spool files;
+	char text[1024];
 
 	z->setup = setup;
 	z->board = setup->board;
@@ -137,6 +138,9 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 		zygote_problem((void *)(uintptr_t)setup, "out of memory");
 		return -1;
 	}
+	/* Once, for all workers, as the user that they are. */
+	if (spool_misplaced(text, sizeof(text)))
+		log_warning("%s", text);
 	spool_init(&files, 0);
 	z->programs = programs_open(c, &z->board->loading, zygote_problem,
 	    (void *)(uintptr_t)setup, c->reload ? &files : NULL);

@@ -142,7 +142,19 @@ def test_nothing_is_left_in_the_spool_directory(serve, tmp_path):
         assert os.listdir(spool) == []
         c.send(b"x" * 1000000)
         assert len(c.read().body) == 5000000
-    assert os.listdir(spool) == []
+    assert os.listdir(spool) == [] and "TMPDIR" not in s.log()
+
+
+@pytest.mark.parametrize("place, why", [("{0}/nowhere", "No such file or directory"),
+                                        ("{0}/file", "Not a directory"), ("spool", "no absolute path")])
+def test_a_spool_directory_that_is_none(serve, tmp_path, place, why):
+    """It is said at start, once, and another one is used."""
+    (tmp_path / "file").touch()
+    s = serve(env={"TMPDIR": place.format(tmp_path)})
+    assert len(s.get("/echo", method="POST", body=b"x" * 1000000).body) == 1000000
+    line, = s.wait_log(".*TMPDIR.*")
+    assert 'warning zygote' in line and 'TMPDIR is "%s": %s: ' % (place.format(tmp_path), why) in line
+    assert "are kept in /var/tmp. Set it to a directory that user %d may write to" % os.getuid() in line
 
 
 ONE = 'workers { min = 1, max = 1 }\nload_servlet ("%s/c/echo.so", "/echo")\n' % EXAMPLES
