@@ -48,7 +48,10 @@ FLAGS_kqueue = $(if $(STAND_IN),-Itest/kqueue -U__linux__)
 
 DEP      = build/dep
 SOURCES  = $(filter-out src/poller_%,$(wildcard src/*.c)) src/poller_$(POLLER).c
-OBJECTS  = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/http_parser.o $(STAND_IN:%=$(BUILD)/%.o)
+# Where those are that do not know the poller: over poll(2) the plain build's.
+ALIKE    = $(BUILD:build/poll=build)
+OBJECTS  = $(patsubst src/%.c,$(ALIKE)/%.o,$(filter-out src/poller_%,$(SOURCES))) \
+	$(BUILD)/poller_$(POLLER).o $(ALIKE)/http_parser.o $(STAND_IN:%=$(BUILD)/%.o)
 MODULES  = $(patsubst module/%.c,$(OUT)/module/%.so,$(wildcard module/*.c))
 EXAMPLES = $(patsubst %.c,%.so,$(wildcard examples/c/*.c)) \
 	$(patsubst %.cc,%.so,$(wildcard examples/c++/*.cc)) \
@@ -57,6 +60,7 @@ EXAMPLES = $(patsubst %.c,%.so,$(wildcard examples/c/*.c)) \
 	$(patsubst %.nim,%.so,$(wildcard examples/nim/*.nim)) \
 	$(patsubst %.hs,%.so,$(wildcard examples/haskell/*.hs)) \
 	$(patsubst %/,%.go.so,$(dir $(wildcard examples/go/*/*.go)))
+UNIT_OBJECTS = $(patsubst build/kqueue,build,$(ALIKE))/test/unit
 UNITS    = $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/test_*.c))
 SERVLETS = $(patsubst %.c,build/%.so,$(wildcard test/servlets/*.c))
 GOTESTS  = $(patsubst test/go/%/,build/test/go/%.go.so,$(dir $(wildcard test/go/*/*.go))) \
@@ -105,9 +109,7 @@ run:
 test:
 	dep/install test
 	$(MAKE) $(JOBS) WERROR=1 all programs
-	$(MAKE) $(JOBS) WERROR=1 asan
-	$(MAKE) $(JOBS) WERROR=1 poll
-	$(MAKE) $(JOBS) WERROR=1 kqueue
+	$(MAKE) $(JOBS) WERROR=1 asan poll kqueue
 	PYTHON=$(PYTHON) $(PYTHON) test/run build build/asan build/poll build/kqueue:$(BRIEF)
 
 # One variant alone: everything, but for ThreadSanitizer, which is slow, what
@@ -123,19 +125,21 @@ $(VARIANTS:%=test-%): test-%:
 soak: all programs
 	for f in test/soak/soak_*.py; do REQUESTS=$(REQUESTS) $(PYTHON) $$f || exit 1; done
 
-programs: $(UNITS) $(REPLAYS) $(SERVLETS) $(GOTESTS)
+programs: $(UNITS) $(SERVLETS) $(GOTESTS)
 
 # --------------------------------------------------------------- variants
 asan:
 	$(MAKE) BUILD=build/asan HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer \
-	    -fsanitize=address,undefined -fno-sanitize-recover=undefined' server modules programs
+	    -fsanitize=address,undefined -fno-sanitize-recover=undefined' server modules programs replays
 
 tsan:
 	$(MAKE) BUILD=build/tsan HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer \
 	    -fsanitize=thread' server modules programs
 
-poll kqueue:
-	$(MAKE) BUILD=build/$@ POLLER=$@ server modules programs
+# Modules and unit tests do not know the poller: they are those of the plain build.
+poll kqueue: server modules programs
+	$(MAKE) BUILD=build/$@ POLLER=$@ server programs
+	@test -L build/$@/module || { rm -rf build/$@/module; ln -s ../../module build/$@/module; }
 
 fuzz:
 	dep/install fuzz
@@ -165,7 +169,7 @@ http-table:
 
 coverage:
 	$(MAKE) BUILD=build/coverage HARDEN= CFLAGS='-O0 -g --coverage -fprofile-update=atomic' \
-	    server modules programs
+	    server modules programs replays
 	PYTHON=$(PYTHON) test/coverage build/coverage
 
 # -------------------------------------------------------------- benchmark
@@ -178,7 +182,7 @@ bench bench-quick:
 $(OUT)/modserver: $(OBJECTS)
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBS)
 
-$(BUILD)/libmodserver.a: $(filter-out $(BUILD)/main.o,$(OBJECTS))
+$(BUILD)/libmodserver.a: $(filter-out %/main.o,$(OBJECTS))
 	rm -f $@
 	$(AR) rcs $@ $^
 
@@ -340,9 +344,13 @@ examples/go/%.go.so: $$(wildcard examples/go/$$*/*.go) \
 examples/go/hello.go.so examples/go/test.go.so: | examples/go/notes.go.so
 
 # ------------------------------------------------------------------ tests
-$(BUILD)/test/unit/%: test/unit/%.c $(BUILD)/libmodserver.a
+$(BUILD)/test/unit/%.o: test/unit/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CFLAGS) -MMD -MP $(LINK) $(LDFLAGS) -o $@ $< $(BUILD)/libmodserver.a -lcmocka $(LIBS)
+	$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/test/unit/%: $(UNIT_OBJECTS)/%.o $(BUILD)/libmodserver.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $< $(BUILD)/libmodserver.a -lcmocka $(LIBS)
 
 build/test/servlets/%.so: test/servlets/%.c modserver.h
 	@mkdir -p $(@D)
