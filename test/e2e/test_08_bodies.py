@@ -1,6 +1,5 @@
 """Request bodies of 0 B to 60 MB come back unchanged, with Content-Length and chunked, however they are cut."""
 
-import hashlib
 import os
 import random
 import socket
@@ -47,7 +46,8 @@ def echo(server, body, chunk=None, fragment=None):
         sender.join()
         assert r.status in (200, 204)
         assert len(r.body) == len(body)
-        assert hashlib.sha256(r.body).digest() == hashlib.sha256(body).digest()
+        same = r.body == body   # pytest would show where 60 MB differ
+        assert same
         # and the connection is in step
         assert c.request("/echo", "POST", body=b"next").body == b"next"
 
