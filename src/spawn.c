@@ -109,6 +109,26 @@ spawn_last_one(const struct spawn_view *v)
 	    v->workers >= v->available + v->full + v->on_processor + SLEEPERS_MIN;
 }
 
+/* Whether connections keep being handed over though most workers are asleep:
+ * two of three are blocked, and as few want a processor as handing over takes. */
+static bool
+spawn_passed_on(const struct spawn_state *state, const struct spawn_view *v,
+    const struct spawn_limits *l)
+{
+	return v->handed_over && v->starting == 0 && state->waiting_since_ns != 0 &&
+	    v->now_ns - state->waiting_since_ns >= BUSY_PATIENCE * l->patience_ns &&
+	    v->blocked >= 2 * v->workers / 3 && v->on_processor <= v->workers / 3;
+}
+
+bool
+spawn_asks_processors(const struct spawn_state *state, const struct spawn_view *v,
+    const struct spawn_limits *l)
+{
+	if (!v->waiting)
+		return spawn_last_one(v);
+	return v->starting == 0 && (v->idle == 0 || spawn_passed_on(state, v, l));
+}
+
 /* How long until the next look while something waits. */
 static uint64_t
 spawn_look_ns(const struct spawn_state *state, const struct spawn_view *v,
@@ -167,7 +187,10 @@ spawn_decide(struct spawn_state *state, const struct spawn_view *v,
 	else if (state->short_since_ns == 0)
 		state->short_since_ns = v->now_ns;
 
-	wanted = min_unsigned(spawn_wanted(state, v, l), room);
+	wanted = spawn_wanted(state, v, l);
+	if (wanted == 0 && spawn_passed_on(state, v, l))
+		wanted = v->workers / 8 + 1;
+	wanted = min_unsigned(wanted, room);
 	if (wanted > 0) {
 		state->batch = wanted;
 		state->waiting_since_ns = v->now_ns;

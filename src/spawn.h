@@ -26,6 +26,7 @@ struct spawn_view {
 	unsigned starting;
 	unsigned full;		/* in their loop, but take nothing new */
 	unsigned available;	/* starting or idle, or running for less than patience */
+	unsigned blocked;	/* running for longer, asleep or not */
 	unsigned on_processor;	/* in a servlet and not asleep in the kernel */
 	uint64_t youngest_run_ns;	/* time since a servlet was last entered, of those
 					 * running; UINT64_MAX: none runs */
@@ -57,6 +58,10 @@ struct spawn_decision {
 
 struct spawn_decision spawn_decide(struct spawn_state *state,
     const struct spawn_view *view, const struct spawn_limits *limits);
+
+/* Whether spawn_decide() will look at on_processor, which is dear to count. */
+bool spawn_asks_processors(const struct spawn_state *state, const struct spawn_view *view,
+    const struct spawn_limits *limits);
 
 /* Whether one worker alone is left for whatever comes, beside several asleep in
  * servlets. */

@@ -61,6 +61,8 @@ spawn_look(struct zygote *z, struct spawn_view *v)
 				v->youngest_run_ns = age;
 			if (age < z->limits.patience_ns)
 				v->available++;
+			else
+				v->blocked++;
 		}
 	}
 	atomic_store(&z->board->workers, v->workers);
@@ -132,21 +134,17 @@ spawn_view(struct zygote *z, struct spawn_view *v)
 	spawn_look(z, v);
 	v->waiting = spawn_waiting(z, &v->handed_over);
 	v->crowded = atomic_exchange(&z->board->crowded, 0) != 0;
-	if (!v->waiting) {
-		if (spawn_last_one(v))
-			v->on_processor = spawn_on_processor(z, STILL_ASKED, processors);
-		return;
+	if (v->waiting) {
+		sent = atomic_load(&z->board->handed_over_ns);
+		if (sent != 0 && sent < v->now_ns)
+			v->oldest_wait_ns = v->now_ns - sent;
+		v->late = atomic_exchange(&z->board->late, 0) != 0;
+		v->spare = processor_spare(&z->use, v->now_ns);
 	}
-	sent = atomic_load(&z->board->handed_over_ns);
-	if (sent != 0 && sent < v->now_ns)
-		v->oldest_wait_ns = v->now_ns - sent;
-	v->late = atomic_exchange(&z->board->late, 0) != 0;
-	v->spare = processor_spare(&z->use, v->now_ns);
-	/* Only when a fork may be decided upon. */
-	if (v->idle > 0 || v->starting > 0)
+	if (!spawn_asks_processors(&z->spawn, v, &z->limits))
 		return;
 	v->on_processor = spawn_on_processor(z, STILL_ASKED, processors);
-	if (v->on_processor >= processors)
+	if (v->waiting && v->on_processor >= processors)
 		v->on_processor = spawn_on_processor(z, UINT_MAX, 8 * processors);
 }
 

@@ -6,6 +6,10 @@
  * workers take from it.  A request uses the processor outside of the servlet
  * (io), inside of it (cpu), and sleeps in it.  Processors are shared equally by
  * what wants them; a fork and a worker's start cost processor time too.
+ *
+ * Where handing a connection over has a price, a client's next request goes to
+ * the worker that has answered its last, and into the queue only when that one
+ * has been in a servlet for longer than patience.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +33,7 @@
 struct profile {
 	uint64_t io, cpu, sleep;	/* of one request, ns */
 	uint64_t think;			/* of the client, between requests */
+	uint64_t handover;		/* processor time, of the taker; 0: any worker will do */
 };
 
 enum state { GONE, STARTING, IDLE, RUNNING };
@@ -57,6 +62,7 @@ struct sim {
 	bool spare;
 	struct worker workers[WORKERS_MAX];
 	uint64_t ready_at[CLIENTS_MAX];	/* UINT64_MAX: being served */
+	struct worker *home[CLIENTS_MAX];	/* where its connection is; NULL: nowhere yet */
 	struct profile profile[CLIENTS_MAX];
 	unsigned clients;
 	unsigned queue[CLIENTS_MAX];	/* clients, oldest first */
@@ -157,8 +163,10 @@ sim_view(const struct sim *s, struct spawn_view *v)
 			v->youngest_run_ns = age;
 		v->available += w->state == IDLE || w->state == STARTING ||
 		    (w->state == RUNNING && age < s->limits.patience_ns);
+		v->blocked += w->state == RUNNING && age >= s->limits.patience_ns;
 	}
 	v->waiting = s->queued > 0;
+	v->handed_over = v->waiting && s->profile[s->queue[0]].handover > 0;
 	v->late = s->late;
 	v->spare = s->spare;
 	v->on_processor = sim_on_processor(s);
@@ -247,24 +255,54 @@ sim_zygote(struct sim *s, uint64_t got)
 }
 
 static void
+sim_serve(struct sim *s, struct worker *w, unsigned client)
+{
+	const struct profile *p = &s->profile[client];
+
+	w->client = client;
+	w->io = p->io;
+	if (s->home[client] != NULL && s->home[client] != w)
+		w->io += p->handover;
+	s->home[client] = w;
+	w->cpu = p->cpu;
+	w->sleep = p->sleep;
+	w->think = p->think;
+	w->busy = true;
+}
+
+static void
 sim_take(struct sim *s, struct worker *w)
 {
 	uint64_t waited = s->now - s->queued_at[0];
-	const struct profile *p;
+	unsigned client = s->queue[0];
 
-	w->client = s->queue[0];
 	if (waited > s->slowest)
 		s->slowest = waited;
 	s->late = s->late || (s->limits.queue_ns > 0 && waited > s->limits.queue_ns / 4);
 	s->queued--;
 	memmove(s->queue, s->queue + 1, s->queued * sizeof(s->queue[0]));
 	memmove(s->queued_at, s->queued_at + 1, s->queued * sizeof(s->queued_at[0]));
-	p = &s->profile[w->client];
-	w->io = p->io;
-	w->cpu = p->cpu;
-	w->sleep = p->sleep;
-	w->think = p->think;
-	w->busy = true;
+	sim_serve(s, w, client);
+}
+
+/* A client has sent a request. */
+static void
+sim_arrive(struct sim *s, unsigned client)
+{
+	struct worker *home = s->home[client];
+
+	if (home != NULL && s->profile[client].handover > 0 && home->state != GONE) {
+		if (home->state == IDLE && !home->busy) {
+			s->ready_at[client] = UINT64_MAX;
+			sim_serve(s, home, client);
+			return;
+		}
+		if (home->state != RUNNING || s->now - home->since < s->limits.patience_ns)
+			return;		/* it waits there */
+	}
+	s->ready_at[client] = UINT64_MAX;
+	s->queued_at[s->queued] = s->now;
+	s->queue[s->queued++] = client;
 }
 
 /* A worker lives through `step` of time and `got` of processor. */
@@ -315,13 +353,9 @@ sim_step(struct sim *s)
 	unsigned wanting = s->forks_left > 0, running;
 	uint64_t got = STEP;
 
-	for (unsigned i = 0; i < s->clients; i++) {
-		if (s->now >= s->ready_at[i]) {
-			s->ready_at[i] = UINT64_MAX;
-			s->queued_at[s->queued] = s->now;
-			s->queue[s->queued++] = i;
-		}
-	}
+	for (unsigned i = 0; i < s->clients; i++)
+		if (s->now >= s->ready_at[i])
+			sim_arrive(s, i);
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		struct worker *w = &s->workers[i];
 
@@ -394,7 +428,7 @@ without_a_minimum_the_first_request_gets_a_worker(void **unused)
 	sim_run(s, 100 * MS);
 	assert_int_equal(sim_workers(s), 0);
 	assert_true(s->watch);
-	sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, 0, 3600 * SECOND });
+	sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, 0, 3600 * SECOND, 0 });
 	sim_run(s, 10 * MS);
 	assert_int_equal(s->done, 1);
 	/* And it leaves again. */
@@ -412,7 +446,7 @@ blocked_clients_get_a_worker_each_in_doubling_batches(void **unused)
 	(void)unused;
 	sim_run(s, 100 * MS);
 	s->batch_count = 0;
-	sim_clients(s, 200, (struct profile){ 20 * US, 20 * US, SECOND, 0 });
+	sim_clients(s, 200, (struct profile){ 20 * US, 20 * US, SECOND, 0, 0 });
 	took = sim_until(s, 200, SECOND);
 	print_message("200 blocked clients: %llu ms\n", (unsigned long long)(took / MS));
 	/* 200 forks and starts cost 100 ms of two processors' time. */
@@ -431,9 +465,9 @@ one_blocked_worker_delays_the_next_request_by_little(void **unused)
 
 	(void)unused;
 	sim_run(s, 100 * MS);
-	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, 10 * SECOND, 0 });
+	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, 10 * SECOND, 0, 0 });
 	sim_run(s, 100 * MS);
-	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, 0, 3600 * SECOND });
+	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, 0, 3600 * SECOND, 0 });
 	sim_run(s, 50 * MS);
 	assert_int_equal(s->done, 1);
 	assert_true(s->slowest < 5 * MS);
@@ -446,7 +480,7 @@ fast_servlets_keep_few(unsigned clients)
 {
 	struct sim *s = sim_new(1, 256);
 
-	sim_clients(s, clients, (struct profile){ 10 * US, 5 * US, 0, 0 });
+	sim_clients(s, clients, (struct profile){ 10 * US, 5 * US, 0, 0, 0 });
 	sim_run(s, 3 * SECOND);
 	print_message("fast servlets, %u clients: %u workers at most, %llu requests/s\n", clients,
 	    s->most, (unsigned long long)(s->done / 3));
@@ -469,7 +503,7 @@ short_computations_use_the_processors_and_no_more(void **unused)
 	struct sim *s = sim_new(1, 256);
 
 	(void)unused;
-	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0 });
+	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0, 0 });
 	sim_run(s, 3 * SECOND);
 	print_message("200 us computations: %u workers, %llu requests/s\n", sim_workers(s),
 	    (unsigned long long)(s->done / 3));
@@ -487,13 +521,13 @@ taken_processors_are_left_to_others(void **unused)
 	(void)unused;
 	s->elsewhere = 1;
 	/* Two thirds of what one worker can do, in bursts. */
-	sim_clients(s, 256, (struct profile){ 10 * US, 5 * US, 0, 15 * MS });
+	sim_clients(s, 256, (struct profile){ 10 * US, 5 * US, 0, 15 * MS, 0 });
 	sim_run(s, 3 * SECOND);
 	print_message("beside a busy client: %u workers, %llu requests/s\n", sim_workers(s),
 	    (unsigned long long)(s->done / 3));
 	assert_int_equal(sim_workers(s), 1);
 	s->elsewhere = 0;
-	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0 });
+	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0, 0 });
 	sim_run(s, SECOND);
 	assert_in_range(sim_workers(s), 2, 3);
 	test_free(s);
@@ -505,7 +539,7 @@ long_computations_are_restrained(void **unused)
 	struct sim *s = sim_new(1, 256);
 
 	(void)unused;
-	sim_clients(s, 64, (struct profile){ 10 * US, 100 * MS, 0, 0 });
+	sim_clients(s, 64, (struct profile){ 10 * US, 100 * MS, 0, 0, 0 });
 	sim_run(s, 5 * SECOND);
 	print_message("100 ms computations: %u workers\n", sim_workers(s));
 	assert_in_range(sim_workers(s), 2, 12);
@@ -518,9 +552,9 @@ a_quick_request_passes_long_computations(void **unused)
 	struct sim *s = sim_new(1, 256);
 
 	(void)unused;
-	sim_clients(s, 2, (struct profile){ 10 * US, 10 * SECOND, 0, 0 });
+	sim_clients(s, 2, (struct profile){ 10 * US, 10 * SECOND, 0, 0, 0 });
 	sim_run(s, 500 * MS);
-	sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, 0, 10 * MS });
+	sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, 0, 10 * MS, 0 });
 	sim_run(s, SECOND);
 	print_message("behind two long computations: %llu ms\n",
 	    (unsigned long long)(s->slowest / MS));
@@ -537,7 +571,7 @@ long_computations_do_not_have_others_refused(void **unused)
 
 	(void)unused;
 	s->limits.queue_ns = 10 * SECOND;
-	sim_clients(s, 16, (struct profile){ 10 * US, 60 * SECOND, 0, 0 });
+	sim_clients(s, 16, (struct profile){ 10 * US, 60 * SECOND, 0, 0, 0 });
 	sim_run(s, 12 * SECOND);
 	print_message("16 long computations: all begun after %llu ms\n",
 	    (unsigned long long)(s->slowest / MS));
@@ -549,7 +583,7 @@ long_computations_do_not_have_others_refused(void **unused)
 	/* As long a wait, because there are too many: then no crowd helps. */
 	s = sim_new(1, 256);
 	s->limits.queue_ns = 4 * SECOND;
-	sim_clients(s, 200, (struct profile){ 10 * US, 500 * MS, 0, 0 });
+	sim_clients(s, 200, (struct profile){ 10 * US, 500 * MS, 0, 0, 0 });
 	sim_run(s, 20 * SECOND);
 	print_message("200 clients on 500 ms computations: %u workers\n", sim_workers(s));
 	assert_in_range(sim_workers(s), 2, 50);
@@ -563,7 +597,7 @@ short_sleeps_are_not_starved(void **unused)
 
 	(void)unused;
 	/* Workers busy for less than patience always look available. */
-	sim_clients(s, 64, (struct profile){ 20 * US, 20 * US, 5 * MS, 0 });
+	sim_clients(s, 64, (struct profile){ 20 * US, 20 * US, 5 * MS, 0, 0 });
 	sim_run(s, SECOND);
 	s->done = 0;
 	sim_run(s, SECOND);
@@ -575,12 +609,43 @@ short_sleeps_are_not_starved(void **unused)
 }
 
 static void
+computations_that_are_handed_over_use_no_more(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	sim_clients(s, 64, (struct profile){ 20 * US, 2 * MS, 0, 0, 200 * US });
+	sim_run(s, 3 * SECOND);
+	print_message("2 ms computations: %u workers, %llu requests/s\n", sim_workers(s),
+	    (unsigned long long)(s->done / 3));
+	assert_in_range(sim_workers(s), 2, 4);
+	test_free(s);
+}
+
+/* Where many sleep and some compute, those that compute get no more than as many
+ * again. */
+static void
+sleepers_are_no_reason_to_crowd_the_processors(void **unused)
+{
+	struct sim *s = sim_new(1, 256);
+
+	(void)unused;
+	sim_clients(s, 20, (struct profile){ 20 * US, 20 * US, 10 * SECOND, 0, 200 * US });
+	sim_run(s, 200 * MS);
+	sim_clients(s, 64, (struct profile){ 20 * US, 2 * MS, 0, 0, 200 * US });
+	sim_run(s, 3 * SECOND);
+	print_message("2 ms computations beside twenty sleepers: %u workers\n", sim_workers(s));
+	assert_in_range(sim_workers(s), 22, 40);
+	test_free(s);
+}
+
+static void
 never_more_than_the_maximum(void **unused)
 {
 	struct sim *s = sim_new(1, 10);
 
 	(void)unused;
-	sim_clients(s, 200, (struct profile){ 20 * US, 20 * US, 50 * MS, 0 });
+	sim_clients(s, 200, (struct profile){ 20 * US, 20 * US, 50 * MS, 0, 0 });
 	sim_run(s, SECOND);
 	assert_int_equal(s->most, 10);
 	assert_int_equal(sim_workers(s), 10);
@@ -588,7 +653,7 @@ never_more_than_the_maximum(void **unused)
 	sim_quiet(s);
 	sim_run(s, 8 * SECOND);
 	assert_int_equal(sim_workers(s), 1);
-	sim_clients(s, 5, (struct profile){ 20 * US, 20 * US, SECOND, 0 });
+	sim_clients(s, 5, (struct profile){ 20 * US, 20 * US, SECOND, 0, 0 });
 	sim_run(s, 100 * MS);
 	assert_in_range(sim_workers(s), 5, 8);
 	test_free(s);
@@ -600,7 +665,7 @@ surplus_leaves_after_the_idle_timeout(void **unused)
 	struct sim *s = sim_new(2, 256);
 
 	(void)unused;
-	sim_clients(s, 40, (struct profile){ 20 * US, 20 * US, SECOND, 3600 * SECOND });
+	sim_clients(s, 40, (struct profile){ 20 * US, 20 * US, SECOND, 3600 * SECOND, 0 });
 	sim_run(s, 1500 * MS);
 	assert_int_equal(s->done, 40);
 	assert_true(sim_workers(s) >= 40);
@@ -617,11 +682,11 @@ scattered_traffic_keeps_no_surplus(void **unused)
 	struct sim *s = sim_new(1, 256);
 
 	(void)unused;
-	sim_clients(s, 60, (struct profile){ 20 * US, 20 * US, 100 * MS, 3600 * SECOND });
+	sim_clients(s, 60, (struct profile){ 20 * US, 20 * US, 100 * MS, 3600 * SECOND, 0 });
 	sim_run(s, SECOND);
 	assert_true(sim_workers(s) >= 60);
 	/* From now on one short request each 20 ms: any of the 60 may take it. */
-	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, MS, 20 * MS });
+	sim_clients(s, 1, (struct profile){ 20 * US, 20 * US, MS, 20 * MS, 0 });
 	sim_run(s, 7500 * MS);
 	print_message("scattered traffic: %u workers left\n", sim_workers(s));
 	assert_in_range(sim_workers(s), 1, 3);
@@ -636,10 +701,10 @@ what_was_forked_for_sleeps_leaves_under_computations(void **unused)
 	(void)unused;
 	/* Sixty workers, and then a load that would keep any number busy: few
 	 * must stay, nearly as if it had begun with one. */
-	sim_clients(s, 60, (struct profile){ 20 * US, 20 * US, 300 * MS, 3600 * SECOND });
+	sim_clients(s, 60, (struct profile){ 20 * US, 20 * US, 300 * MS, 3600 * SECOND, 0 });
 	sim_run(s, 200 * MS);
 	assert_true(sim_workers(s) >= 60);
-	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0 });
+	sim_clients(s, 64, (struct profile){ 10 * US, 200 * US, 0, 0, 0 });
 	sim_run(s, 9 * SECOND);
 	print_message("computations after sleeps: %u workers\n", sim_workers(s));
 	assert_in_range(sim_workers(s), 2, 10);
@@ -652,8 +717,8 @@ a_few_sleeps_beside_fast_ones(void **unused)
 	struct sim *s = sim_new(1, 256);
 
 	(void)unused;
-	sim_clients(s, 60, (struct profile){ 10 * US, 10 * US, 0, 30 * MS });
-	sim_clients(s, 4, (struct profile){ 10 * US, 10 * US, 100 * MS, 20 * MS });
+	sim_clients(s, 60, (struct profile){ 10 * US, 10 * US, 0, 30 * MS, 0 });
+	sim_clients(s, 4, (struct profile){ 10 * US, 10 * US, 100 * MS, 20 * MS, 0 });
 	sim_run(s, 3 * SECOND);
 	print_message("four that sleep beside sixty: %u workers, slowest wait %llu us\n",
 	    sim_workers(s), (unsigned long long)(s->slowest / US));
@@ -672,12 +737,12 @@ growing_sleeps_make_nobody_wait(void **unused)
 	struct sim *s = sim_new(1, 256);
 
 	(void)unused;
-	sim_clients(s, 2, (struct profile){ 10 * US, 10 * US, SECOND, 0 });
-	sim_clients(s, 8, (struct profile){ 10 * US, 10 * US, 0, MS });
+	sim_clients(s, 2, (struct profile){ 10 * US, 10 * US, SECOND, 0, 0 });
+	sim_clients(s, 8, (struct profile){ 10 * US, 10 * US, 0, MS, 0 });
 	sim_run(s, 100 * MS);
 	s->slowest = 0;
 	for (unsigned i = 0; i < 10; i++) {
-		sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, SECOND, 0 });
+		sim_clients(s, 1, (struct profile){ 10 * US, 10 * US, SECOND, 0, 0 });
 		sim_run(s, 20 * MS);
 	}
 	print_message("twelve that sleep: %u workers, slowest wait %llu us\n", sim_workers(s),
@@ -728,6 +793,33 @@ company_for_the_last_one(void **unused)
 	v.workers = 2;			/* a single slow request */
 	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
 	v.workers = 8;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+}
+
+/* With fewer workers than connections some of these are always on their way,
+ * which alone may take the processors and keep some worker looking idle. */
+static void
+sleepers_that_hand_over_get_a_few_more_at_a_time(void **unused)
+{
+	struct spawn_state state = { 0 };
+	struct spawn_limits limits = { .min = 1, .max = 99, .processors = 2, .patience_ns = MS };
+	struct spawn_view v = { .now_ns = SECOND, .workers = 50, .idle = 1, .available = 5,
+	    .blocked = 45, .on_processor = 4, .youngest_run_ns = 100 * US, .waiting = true,
+	    .handed_over = true, .oldest_wait_ns = MS };
+
+	(void)unused;
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	v.now_ns += 10 * MS;
+	assert_true(spawn_asks_processors(&state, &v, &limits));
+	assert_in_range(spawn_decide(&state, &v, &limits).fork, 1, 10);
+	/* Not the next at once. */
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	v.now_ns += 10 * MS;
+	v.on_processor = 30;		/* what blocks is computing */
+	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
+	v.on_processor = 4;
+	v.blocked = 20;			/* half of them are at work */
+	assert_false(spawn_asks_processors(&state, &v, &limits));
 	assert_int_equal(spawn_decide(&state, &v, &limits).fork, 0);
 }
 
@@ -792,6 +884,8 @@ main(void)
 		cmocka_unit_test(a_quick_request_passes_long_computations),
 		cmocka_unit_test(long_computations_do_not_have_others_refused),
 		cmocka_unit_test(short_sleeps_are_not_starved),
+		cmocka_unit_test(computations_that_are_handed_over_use_no_more),
+		cmocka_unit_test(sleepers_are_no_reason_to_crowd_the_processors),
 		cmocka_unit_test(never_more_than_the_maximum),
 		cmocka_unit_test(surplus_leaves_after_the_idle_timeout),
 		cmocka_unit_test(scattered_traffic_keeps_no_surplus),
@@ -800,6 +894,7 @@ main(void)
 		cmocka_unit_test(growing_sleeps_make_nobody_wait),
 		cmocka_unit_test(company_for_the_last_one),
 		cmocka_unit_test(company_for_one_that_is_never_done),
+		cmocka_unit_test(sleepers_that_hand_over_get_a_few_more_at_a_time),
 		cmocka_unit_test(leaving_workers_count_against_the_maximum),
 		cmocka_unit_test(more_workers_than_the_maximum_do_no_harm),
 		cmocka_unit_test(a_stale_wait_forks_nobody),
