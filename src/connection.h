@@ -7,6 +7,10 @@
  *
  * Nothing here runs a servlet: a request that is complete makes the functions
  * below answer CONNECTION_RUN, and whoever holds the loop decides who runs it.
+ *
+ *	connection.c		comes, is watched, goes on and goes
+ *	connection_read.c	what arrives, until a request is complete
+ *	connection_write.c	the answer leaves; the next request, or the end
  */
 #ifndef CONNECTION_H
 #define CONNECTION_H
@@ -24,6 +28,10 @@ enum connection_state {
 	CONNECTION_WRITING,	/* the response is being drained */
 	CONNECTION_LINGERING	/* closed by us, waits for the client to close (RFC 9112, 9.6) */
 };
+
+/* A body or a response that moves on by this much gets its time anew, so that
+ * a large one over a slow line ends and a dribbled one does not last. */
+#define PROGRESS_STEP 65536
 
 #define CONNECTION_REMOTE_MAX 46
 
@@ -69,8 +77,23 @@ void connection_get_local(const struct connection *c, char text[CONNECTION_REMOT
 /* The socket is ready. */
 enum connection_next connection_event(struct loop *l, struct connection *c, unsigned events);
 
+/* Its deadline has passed. */
+void connection_expired(struct loop *l, struct connection *c);
+
+/* Watches for its present state, or not at all. */
+void connection_watch(struct loop *l, struct connection *c);
+void connection_unwatch(struct loop *l, struct connection *c);
+
+/* ---------------------------------------------------- connection_read.c */
+
 /* Reads what is there and goes on: for a fresh connection, before it is watched. */
 enum connection_next connection_read(struct loop *l, struct connection *c);
+
+/* Goes on after so much of a request has been parsed. */
+enum connection_next connection_progress(struct loop *l, struct connection *c,
+    enum request_progress progress);
+
+/* --------------------------------------------------- connection_write.c */
 
 /* The response has been made; keep_alive as it says there. */
 enum connection_next connection_answered(struct loop *l, struct connection *c, bool keep_alive);
@@ -79,11 +102,10 @@ enum connection_next connection_answered(struct loop *l, struct connection *c, b
 enum connection_next connection_refuse(struct loop *l, struct connection *c, int status,
     const char *reason);
 
-/* Its deadline has passed. */
-void connection_expired(struct loop *l, struct connection *c);
+/* WRITING: sends more of the response. */
+enum connection_next connection_write(struct loop *l, struct connection *c);
 
-/* Watches for its present state, or not at all. */
-void connection_watch(struct loop *l, struct connection *c);
-void connection_unwatch(struct loop *l, struct connection *c);
+/* LINGERING: reads what the client still sends, for nobody. */
+enum connection_next connection_discard(struct loop *l, struct connection *c);
 
 #endif
