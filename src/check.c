@@ -29,16 +29,18 @@
 #include "program.h"
 #include "signals.h"
 
-/* All loading of one try. */
+/* All loading of one try, and when no other is begun. */
 #define CHECK_MAX_MS 60000u
+#define TRIES_MAX_MS 300000u
 
 #define PROBLEMS_MAX (1024 * 1024)	/* octets of problems that are kept */
 
 struct check {
 	struct config config;		/* a copy, without what has crashed */
+	uint64_t started_ms;
 	_Atomic uint32_t *loading;
 	char *problems;			/* those printed so far, each ended by a NUL */
-	size_t length, printed;
+	size_t length;
 	unsigned count;
 };
 
@@ -134,22 +136,42 @@ check_read(struct check *k, int fd)
 	}
 }
 
-/* Leaves what was being loaded out of the next try.  False: there is none. */
-static bool
+static void
+leave_out_servlet(struct config *c, size_t i)
+{
+	c->servlet_count--;
+	memmove(&c->servlets[i], &c->servlets[i + 1],
+	    (c->servlet_count - i) * sizeof(c->servlets[0]));
+}
+
+/* With the servlets that need it. */
+static void
+leave_out_module(struct config *c, size_t module)
+{
+	for (size_t i = c->servlet_count; i-- > 0;) {
+		if (c->servlets[i].module == module)
+			leave_out_servlet(c, i);
+		else if (c->servlets[i].module > module)
+			c->servlets[i].module--;
+	}
+	c->module_count--;
+	memmove(&c->modules[module], &c->modules[module + 1],
+	    (c->module_count - module) * sizeof(c->modules[0]));
+}
+
+/* Leaves what was being loaded out of the next try. */
+static void
 check_leave_out(struct check *k, const char *kind, const char *name, int line)
 {
-	struct config_servlet *at = k->config.servlets;
+	struct config *c = &k->config;
+	bool servlet = strcmp(kind, "servlet") == 0;
 
-	if (strcmp(kind, "servlet") != 0)
-		return false;
-	for (size_t i = 0; i < k->config.servlet_count; i++) {
-		if (at[i].text != name || at[i].place.line != line)
-			continue;
-		memmove(&at[i], &at[i + 1], (k->config.servlet_count - i - 1) * sizeof(at[0]));
-		k->config.servlet_count--;
-		return true;
-	}
-	return false;
+	for (size_t i = c->servlet_count; servlet && i-- > 0;)
+		if (c->servlets[i].text == name && c->servlets[i].place.line == line)
+			leave_out_servlet(c, i);
+	for (size_t i = c->module_count; !servlet && i-- > 0;)
+		if (c->modules[i].name == name && c->modules[i].place.line == line)
+			leave_out_module(c, i);
 }
 
 /* The process has ended.  Whether another try makes sense. */
@@ -181,7 +203,13 @@ check_ended(struct check *k, int status, bool late)
 		snprintf(text, sizeof(text), "%s:%d: %s %s %s", place.file, place.line, kind,
 		    name, how);
 	check_problem(k, text);
-	return check_leave_out(k, kind, name, place.line);
+	check_leave_out(k, kind, name, place.line);
+	if (clock_ms() - k->started_ms < TRIES_MAX_MS)
+		return true;
+	snprintf(text, sizeof(text), "%s: after %u s nothing else is looked for", k->config.file,
+	    TRIES_MAX_MS / 1000);
+	check_problem(k, text);
+	return false;
 }
 
 /* One try.  Returns whether another one makes sense. */
@@ -241,27 +269,45 @@ check_files(struct check *k)
 	check_problem(k, text);
 }
 
+/* Memory of its own for what will be left out of.  0, or -1. */
+static int
+check_copy(struct check *k)
+{
+	struct config *c = &k->config;
+	size_t servlets = c->servlet_count * sizeof(c->servlets[0]);
+	size_t modules = c->module_count * sizeof(c->modules[0]);
+	void *from[] = { c->servlets, c->modules };
+
+	c->servlets = malloc(servlets + 1);
+	c->modules = malloc(modules + 1);
+	k->problems = malloc(PROBLEMS_MAX);
+	k->loading = mmap(NULL, sizeof(*k->loading), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (c->servlets == NULL || c->modules == NULL || k->problems == NULL ||
+	    k->loading == MAP_FAILED)
+		return -1;
+	if (servlets > 0)
+		memcpy(c->servlets, from[0], servlets);
+	if (modules > 0)
+		memcpy(c->modules, from[1], modules);
+	return 0;
+}
+
 unsigned
 check_config(const struct config *config)
 {
-	size_t size = config->servlet_count * sizeof(config->servlets[0]);
-	struct check k = { .config = *config };
+	struct check k = { .config = *config, .started_ms = clock_ms() };
 
-	k.config.servlets = malloc(size + 1);
-	k.problems = malloc(PROBLEMS_MAX);
-	k.loading = mmap(NULL, sizeof(*k.loading), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (k.config.servlets == NULL || k.problems == NULL || k.loading == MAP_FAILED) {
+	if (check_copy(&k) == -1) {
 		fprintf(stderr, "%s: cannot be checked: out of memory\n", config->file);
 		k.count = 1;
 	} else {
-		if (size > 0)
-			memcpy(k.config.servlets, config->servlets, size);
 		check_files(&k);
 		while (check_try(&k))
 			;
 	}
 	free(k.config.servlets);
+	free(k.config.modules);
 	free(k.problems);
 	if (k.loading != MAP_FAILED)
 		munmap((void *)k.loading, sizeof(*k.loading));

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 
@@ -12,9 +13,9 @@ from server import BINARY, SERVLETS, all_processes, environment, route
 MODULE = 'load_module ("module.so", "so")\n'
 
 
-def check(tmp_path, text):
+def check(tmp_path, text, binary=BINARY):
     (tmp_path / "config.conf").write_text(text)
-    done = subprocess.run([BINARY, "-t", "config.conf"], cwd=str(tmp_path), timeout=60,
+    done = subprocess.run([binary, "-t", "config.conf"], cwd=str(tmp_path), timeout=60,
                           env=environment(str(tmp_path)), text=True, capture_output=True)
     assert not all_processes(str(tmp_path))
     return done
@@ -44,6 +45,20 @@ def test_every_broken_servlet_is_told(tmp_path):
     assert re.search(r"config\.conf:3: .*signal 11 \(SIGSEGV\)", out), out
     assert re.search(r"config\.conf:5: .*run", out), out
     assert "config.conf:4" not in out
+
+
+def test_a_module_that_crashes(tmp_path):
+    """It is told, and does not hide what is wrong with the servlets of others."""
+    (tmp_path / "module").mkdir()
+    (tmp_path / "module/so.so").symlink_to(os.path.join(os.path.dirname(BINARY), "module/so.so"))
+    (tmp_path / "bad.c").write_text("#include <stdlib.h>\n__attribute__((constructor)) static void f(void) { abort(); }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "module/bad.so", tmp_path / "bad.c"], check=True)
+    (tmp_path / "x.bad").touch()
+    done = check(tmp_path, 'load_module ("module.bad", "bad")\nload_servlet "x.bad"\n' + MODULE + route("norun") +
+                 route("constructor"), shutil.copy(BINARY, tmp_path / "modserver"))
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [
+        "config.conf:1", "config.conf:4", "config.conf:5"], done.stderr
+    assert "config.conf:1: module bad crashed while loading: signal 6 (SIGABRT)" in done.stderr
 
 
 def test_only_problems_are_printed_as_such(tmp_path):
