@@ -33,7 +33,7 @@ local data = {
   workers = { min = 1, max = 256, idle_timeout = 5, max_requests = 0, patience = 0.001 },
   timeouts = { head = 10, body = 30, keepalive = 60, write = 30, queue = 10, request = 0, drain = 30 },
   limits = { head = 32 * 1024, body = 64 * 1024 * 1024, headers = 100 },
-  reload = false, debug = false,
+  access_extended = false, reload = false, debug = false,
 }
 
 ---------------------------------------------------- values of these words
@@ -341,17 +341,31 @@ end
 -- What other servers take for something else than a file is none here either.
 local no_files = { off = true, on = true, stderr = true, stdout = true, syslog = true }
 
-local function log_word(word, nothing, expected)
-  words[word] = function(path)
-    if not text(path) or path ~= nothing and no_files[path] then
-      return mistake(string.format("%s: %s, expected %s", word, show(path), expected))
-    end
-    data[word] = path ~= nothing and writable(word, path) or nil
+local function log_path(word, path, nothing, expected)
+  if not text(path) or path ~= nothing and no_files[path] then
+    return mistake(string.format("%s: %s, expected %s", word, show(path), expected))
   end
+  data[word] = path ~= nothing and writable(word, path) or nil
 end
 
-log_word("access_log", "off", 'a path, such as "access.log" or "/dev/stdout", or "off"')
-log_word("error_log", "stderr", 'a path, such as "error.log", or "stderr"')
+local function access_format(value)
+  if value == "combined" or value == "extended" then return value end
+  return nil, '"combined" or "extended"'
+end
+
+function words.access_log(given)
+  local options = { format = "combined" }
+  if type(given) == "table" then
+    fields("access_log", given, { format = access_format }, options)
+    given = given[1]
+  end
+  log_path("access_log", given, "off", 'a path, such as "access.log" or "/dev/stdout", or "off"')
+  data.access_extended = options.format == "extended"
+end
+
+function words.error_log(path)
+  log_path("error_log", path, "stderr", 'a path, such as "error.log", or "stderr"')
+end
 
 function words.pidfile(path)
   if not text(path) then return mistake("pidfile: expected a path") end
@@ -365,12 +379,13 @@ end
 
 -- More than a word takes is a mistake, not something to ignore.
 local arity = { user = 2, load_module = 2, load_servlet = 2 }
+local unnamed = { listen = 1, access_log = 1 }
 
 local function exactly(word, meaning)
   return function(...)
     local first = ...
     local most = type(first) == "table" and 1 or arity[word] or 1
-    local named = type(first) == "table" and #first > (word == "listen" and 1 or 2) and
+    local named = type(first) == "table" and #first > (unnamed[word] or 2) and
       word ~= "trusted_proxies" and not known_fields[word]
     if select("#", ...) > most or named then
       return mistake(string.format("%s: more values than it takes", word))

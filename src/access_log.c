@@ -2,6 +2,10 @@
  * access_log.c - one whole line per request, combined format:
  *
  *	192.0.2.7 - - [22/Nov/2026:23:59:59 +0000] "GET / HTTP/1.1" 200 5 "-" "curl/7.88.1"
+ *
+ * An extended line goes on with seconds, the request's id and its route:
+ *
+ *	... "curl/7.88.1" 0.001234 4321-17 "/shop"
  */
 #include "access_log.h"
 
@@ -16,6 +20,9 @@
 #define REFERER_MAX 900
 #define AGENT_MAX 900
 #define FIXED_MAX 130
+#define ID_MAX 40
+#define ROUTE_MAX 200
+#define EXTENSION_MAX (ID_MAX + ROUTE_MAX + 40)		/* at the expense of the request line */
 
 _Static_assert(REMOTE_MAX + REQUEST_MAX + REFERER_MAX + AGENT_MAX + FIXED_MAX <= ACCESS_LINE_MAX,
     "the parts fit the line");
@@ -102,6 +109,22 @@ put_time(char *at, int64_t time_s)
 	return put(at, " +0000");
 }
 
+static char *
+put_extension(char *at, const struct access_extension *x)
+{
+	*at++ = ' ';
+	at = put_number(at, x->duration_ns / 1000000000u, 1);
+	*at++ = '.';
+	at = put_number(at, x->duration_ns / 1000u % 1000000u, 6);
+	*at++ = ' ';
+	at = put_escaped(at, x->request_id, x->request_id != NULL ? strlen(x->request_id) : 0,
+	    ID_MAX);
+	at = put(at, " \"");
+	at = put_escaped(at, x->route, x->route != NULL ? strlen(x->route) : 0, ROUTE_MAX);
+	*at++ = '"';
+	return at;
+}
+
 size_t
 access_log_format(const struct access_entry *e, char *out)
 {
@@ -118,7 +141,8 @@ access_log_format(const struct access_entry *e, char *out)
 	at = put(at, " - - [");
 	at = put_time(at, e->time_s);
 	at = put(at, "] \"");
-	at = put_escaped(at, e->request_line, length, REQUEST_MAX);
+	at = put_escaped(at, e->request_line, length,
+	    e->extension != NULL ? REQUEST_MAX - EXTENSION_MAX : REQUEST_MAX);
 	at = put(at, "\" ");
 	at = put_number(at, e->status > 0 ? (uint64_t)e->status : 0, 3);
 	*at++ = ' ';
@@ -127,7 +151,10 @@ access_log_format(const struct access_entry *e, char *out)
 	at = put_escaped(at, e->referer, e->referer_length, REFERER_MAX);
 	at = put(at, "\" \"");
 	at = put_escaped(at, e->user_agent, e->user_agent_length, AGENT_MAX);
-	at = put(at, "\"\n");
+	*at++ = '"';
+	if (e->extension != NULL)
+		at = put_extension(at, e->extension);
+	*at++ = '\n';
 	return (size_t)(at - out);
 }
 
@@ -153,10 +180,11 @@ take_field(const char *line, size_t length, const char *name, const char **value
 
 size_t
 access_log_format_head(const char *remote, int64_t time_s, const char *head,
-    size_t head_length, int status, uint64_t body_bytes, char *out)
+    size_t head_length, int status, uint64_t body_bytes,
+    const struct access_extension *extension, char *out)
 {
 	struct access_entry e = { .remote = remote, .time_s = time_s, .status = status,
-		.body_bytes = body_bytes, .request_line = head };
+		.body_bytes = body_bytes, .request_line = head, .extension = extension };
 	const char *end = head + head_length, *line, *next, *lf;
 	size_t length;
 

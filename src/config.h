@@ -108,6 +108,7 @@ struct config {
 	uid_t uid;
 	gid_t gid;
 	struct config_path access_log;	/* none: off (the default) */
+	bool access_extended;	/* its lines: access_log.h */
 	struct config_path error_log;	/* none: stderr (the default) */
 	struct config_path pidfile;
 	bool reload;		/* reload "on" */

@@ -308,6 +308,7 @@ config_take(lua_State *L)
 	take_numbers(L, c);
 	take_user(L, c);
 	c->access_log = take_path(L, c, "access_log");
+	c->access_extended = field_boolean(L, "access_extended");
 	c->error_log = take_path(L, c, "error_log");
 	c->pidfile = take_path(L, c, "pidfile");
 	c->reload = field_boolean(L, "reload");

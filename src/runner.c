@@ -273,10 +273,27 @@ runner_call(struct worker *w)
 	return taken;
 }
 
+/* What an extended access line says more.  The time is since the request could
+ * have been answered, until it was. */
 static void
-runner_log(struct worker *w)
+runner_extend(const struct worker *w, bool routed, bool ran, struct access_extension *x)
+{
+	const struct servlet *s = &w->servlet;
+	uint64_t now = clock_ns(), since = s->connection->request->ready_ns;
+
+	if (since == 0)
+		since = ran ? atomic_load_explicit(&w->helper.entered_ns, memory_order_relaxed) : now;
+	x->duration_ns = since < now ? now - since : 0;
+	x->request_id = s->request_id;
+	x->route = routed ? s->route->route : NULL;
+}
+
+/* routed: to a servlet, which ran or did not. */
+static void
+runner_log(struct worker *w, bool routed, bool ran)
 {
 	const struct slot *slot = w->setup->slot;
+	struct access_extension x;
 	char line[ACCESS_LINE_MAX];
 	size_t length = slot->head_length;
 
@@ -286,8 +303,11 @@ runner_log(struct worker *w)
 	 * written to the slot: no more of it is believed than its size. */
 	if (length > SLOT_HEAD_MAX)
 		length = SLOT_HEAD_MAX;
+	if (w->setup->config->access_extended)
+		runner_extend(w, routed, ran, &x);
 	length = access_log_format_head(w->servlet.client.address, slot->started_s,
-	    slot->head, length, w->response.status, w->response.sent_bytes, line);
+	    slot->head, length, w->response.status, w->response.sent_bytes,
+	    w->setup->config->access_extended ? &x : NULL, line);
 	loop_access_line(&w->loop, line, length);
 	w->setup->slot->logged = 1;
 }
@@ -346,6 +366,7 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 {
 	struct servlet *s = &w->servlet;
 	int status = runner_overdue(w, c);
+	bool routed;
 
 	if (status == 499) {
 		log_info("%s: a request is not run: its client has gone", c->remote);
@@ -358,6 +379,7 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 	runner_begin(w, c);
 	status = runner_route(w, s, c->request->buffer + c->request->head.target,
 	    c->request->head.target_length);
+	routed = status == 0;
 	if (status == 0 && !runner_allows(s->route, c->request->buffer + c->request->head.method,
 	    c->request->head.method_length))
 		status = 405;
@@ -368,7 +390,7 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 	} else {
 		runner_refuse(w, status);
 	}
-	runner_log(w);
+	runner_log(w, routed, status == 0);
 	atomic_store_explicit(&w->setup->slot->requests, w->request_count, memory_order_relaxed);
 	if (w->response.broken) {
 		/* Cut, so that the client sees that something is missing. */

@@ -96,13 +96,17 @@ note_request(const struct request_note *n, char *out, size_t size)
 static void
 report_access(const struct zygote *z, const struct request_note *n, int status)
 {
+	struct access_extension x = { .duration_ns = n->age_ms * 1000000u,
+		.request_id = n->request_id,
+		.route = n->servlet != NULL ? n->servlet->route : NULL };
 	char line[ACCESS_LINE_MAX];
 	size_t length;
 
 	if (!n->running || n->logged || z->setup->access_log_fd == -1)
 		return;
 	length = access_log_format_head(n->remote, n->started_s, n->head, n->head_length,
-	    n->status != 0 ? (int)n->status : status, n->sent_bytes, line);
+	    n->status != 0 ? (int)n->status : status, n->sent_bytes,
+	    z->setup->config->access_extended ? &x : NULL, line);
 	if (write(z->setup->access_log_fd, line, length) == -1)
 		log_error("access log: %s", strerror(errno));
 }

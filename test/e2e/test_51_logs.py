@@ -42,6 +42,33 @@ def test_fields(serve):
     assert d[3:5] in (("204", "0"), ("204", "-"))
 
 
+def test_extended(serve):
+    """How long it took, the id that the error log has too, and the route, of whatever becomes of a request."""
+    s = serve(ALL + 'access_log { "access.log", format = "extended" }\nerror_log "error.log"\n')
+    for target in ("/sleep?ms=80", "/api/rlog", "/nowhere", "/crash?how=abort"):
+        s.get(target)
+    with s.connect() as c:
+        c.send("nonsense\r\n\r\n")
+        assert c.read().status == 400
+    path = os.path.join(s.directory, "access.log")
+
+    def extended():
+        with open(path) as f:
+            found = [re.fullmatch(LINE.pattern + r' (\d+\.\d{6}) (-|\d+-\d+) "([^"]*)"', line)
+                     for line in f.read().splitlines() if "-ready-" not in line]
+        assert all(found)
+        return {m[3].split()[:2][-1]: m.groups()[7:] for m in found}
+
+    until(lambda: len(extended()) == 5, 10 * SLOW, "5 access lines")
+    found = extended()
+    assert {target: route for target, (took, name, route) in found.items()} == {
+        "/sleep?ms=80": "/sleep", "/api/rlog": "/api/*", "/nowhere": "-", "/crash?how=abort": "/crash",
+        "nonsense": "-"}
+    assert 0.08 <= float(found["/sleep?ms=80"][0]) < 1 * SLOW
+    assert float(found["/nowhere"][0]) < 0.08 and found["nonsense"][:2] == ("0.000000", "-")
+    s.wait_log("running \"GET /crash.* request %s, " % found["/crash?how=abort"][1], path=s.directory + "/error.log")
+
+
 def test_every_refusal(serve):
     s = serve(LOGS + 'limits { body = "1K", head = "1K" }\ntimeouts { body = 0.3 }\n')
     answers = set()

@@ -1,5 +1,5 @@
 /*
- * test_access_log.c - combined format: always one whole line, whatever the
+ * test_access_log.c - combined and extended format: always one whole line, whatever the
  * client sent, also from a raw head that was cut.
  */
 #include <setjmp.h>
@@ -31,7 +31,7 @@ format(const struct access_entry *e)
 		assert_in_range(out[i], 0x20, 0x7e);
 		quotes += out[i] == '"';
 	}
-	assert_int_equal(quotes, 6);
+	assert_int_equal(quotes, e->extension != NULL ? 8 : 6);
 	out[n] = '\0';
 	return out;
 }
@@ -64,6 +64,21 @@ nothing_is_a_dash(void **state)
 }
 
 static void
+extended_line(void **state)
+{
+	struct access_extension x = { .duration_ns = 61000012999, .request_id = "4321-17",
+		.route = "/a\"b" };
+	struct access_entry e = { .remote = "::1", .time_s = WHEN, .status = 200, .extension = &x };
+
+	(void)state;
+	assert_string_equal(format(&e), "::1 - - [22/Nov/2026:23:59:59 +0000] \"-\" 200 0 \"-\" "
+	    "\"-\" 61.000012 4321-17 \"/a\\x22b\"\n");
+	x = (struct access_extension){ 0 };
+	assert_string_equal(format(&e), "::1 - - [22/Nov/2026:23:59:59 +0000] \"-\" 200 0 \"-\" "
+	    "\"-\" 0.000000 - \"-\"\n");
+}
+
+static void
 odd_octets_are_escaped(void **state)
 {
 	struct access_entry e = { .remote = "unix", .time_s = WHEN, .status = 400,
@@ -90,12 +105,17 @@ long_parts_are_cut(void **state)
 				.body_bytes = UINT64_MAX, .referer = text, .referer_length = n,
 				.user_agent = text, .user_agent_length = n };
 
+			struct access_extension x = { .duration_ns = UINT64_MAX,
+				.request_id = text, .route = text };
+
 			assert_non_null(text);
 			memset(text, fill, n);
 			text[n] = '\0';
 			format(&e);
 			e.time_s = INT64_MIN;
 			e.status = -5;
+			format(&e);
+			e.extension = &x;
 			format(&e);
 			free(text);
 		}
@@ -127,7 +147,7 @@ raw_head(void **state)
 
 		assert_non_null(head);
 		memcpy(head, cases[i][0], length);
-		n = access_log_format_head("::1", WHEN, head, length, 500, 7, out);
+		n = access_log_format_head("::1", WHEN, head, length, 500, 7, NULL, out);
 		out[n] = '\0';
 		assert_memory_equal(out, "::1 - - [22/Nov/2026:23:59:59 +0000] ", 37);
 		assert_string_equal(out + 37, cases[i][1]);
@@ -141,6 +161,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ordinary_line),
 		cmocka_unit_test(nothing_is_a_dash),
+		cmocka_unit_test(extended_line),
 		cmocka_unit_test(odd_octets_are_escaped),
 		cmocka_unit_test(long_parts_are_cut),
 		cmocka_unit_test(raw_head),

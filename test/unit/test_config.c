@@ -241,6 +241,9 @@ test_mistakes(void **state)
 	bad("user \"nobody-of-that-name\"", 1, "there is no user");
 	bad("user (\"root\", \"no-such-group\")", 1, "there is no group");
 	bad("access_log (1)", 1, "expected a path");
+	bad("access_log { format = \"extended\" }", 1, "expected a path");
+	bad("access_log { \"x\", format = \"json\" }", 1, "expected \"combined\" or \"extended\"");
+	bad("access_log { \"x\", \"y\" }", 1, "more values than it takes");
 	bad("error_log \"nowhere/x\"", 1, "no directory");
 	bad("load_config \"none.conf\"", 1, "cannot read none.conf");
 	bad("load_config \"test.conf\"", 1, "loaded already");
