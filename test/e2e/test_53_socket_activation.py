@@ -209,7 +209,7 @@ def test_what_is_no_listening_socket(activate, tmp_path):
         s.wait_log("descriptor 4 .* is not open")
         file.getsockname = lambda: (None, s.port)
         refused(activate, [file], "descriptor 3 .* is no socket")
-    for count in ("many", "-1", "65", "3000000000"):
+    for count in ("many", "65"):
         refused(activate, [bound()], 'LISTEN_FDS is "%s", expected a number' % count, count=count)
 
 
