@@ -25,6 +25,11 @@
  * again is cheaper than being woken for each. */
 #define FULL_SWING 8
 
+/* Then it looks once in patience if it had to take over lately, and less and less
+ * often if not: down to once in so many, in steps of the part given. */
+#define SWING_PATIENCE 4
+#define SWING_STEP 256
+
 #define BATCH 16	/* events handled before the main thread is looked after */
 
 #define DESCRIPTORS 1024	/* that fit the table before it has to grow */
@@ -273,11 +278,25 @@ helper_rest(struct helper *h, uint64_t turn)
 	return atomic_load(&h->turn) == turn ? 0 : h->patience_ns;
 }
 
+/* How long until the next look at a worker in full swing. */
+static uint64_t
+helper_swing(struct helper *h)
+{
+	if (h->swing_takeovers != h->takeovers || h->swing_ns == 0) {
+		h->swing_takeovers = h->takeovers;
+		h->swing_ns = h->patience_ns;
+	} else if (h->swing_ns < SWING_PATIENCE * h->patience_ns) {
+		h->swing_ns += h->patience_ns / SWING_STEP;
+	}
+	return h->swing_ns;
+}
+
 /* Looks at the turn; returns how long until it wants to look again, 0: when woken. */
 static uint64_t
 helper_look(struct helper *h)
 {
-	uint64_t turn = atomic_load(&h->turn), before = h->looked, age;
+	uint64_t turn = atomic_load(&h->turn), age;
+	bool swing = turn - h->looked > FULL_SWING << 2;
 
 	h->looked = turn;
 	switch (turn_state(turn)) {
@@ -292,6 +311,8 @@ helper_look(struct helper *h)
 		if (atomic_load_explicit(&h->alone, memory_order_relaxed))
 			return helper_rest(h, turn);
 		age = clock_ns() - atomic_load(&h->entered_ns);
+		if ((int64_t)age < (int64_t)h->patience_ns && swing)
+			return helper_swing(h);
 		if ((int64_t)age < (int64_t)h->patience_ns)
 			return (int64_t)age < 0 ? h->patience_ns : h->patience_ns - age;
 		if (age < COMPUTE_PATIENCE * h->patience_ns && processor_wanted(getpid()))
@@ -302,8 +323,8 @@ helper_look(struct helper *h)
 		 * `armed` was cleared: a crash, or a servlet entered meanwhile. */
 		return h->patience_ns;
 	default:
-		if (turn - before > FULL_SWING << 2 && atomic_load(&h->armed))
-			return h->patience_ns;
+		if (swing && atomic_load(&h->armed))
+			return helper_swing(h);
 		return helper_rest(h, turn);
 	}
 }

@@ -38,7 +38,10 @@ struct helper {
 	_Atomic bool evacuated;		/* after TURN_CRASHED: done */
 	uint64_t patience_ns;
 	uint64_t takeovers;
-	uint64_t looked;		/* the helper's alone: `turn` at its last look */
+	/* The helper's alone. */
+	uint64_t looked;		/* `turn` at its last look */
+	uint64_t swing_ns;		/* between two looks while the worker is in full swing */
+	uint64_t swing_takeovers;	/* when it had had that many takeovers */
 	/* The main thread's alone, and apart from what is shared. */
 	bool started, failed;
 	int timer_fd;			/* readable when patience is over */
