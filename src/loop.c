@@ -127,9 +127,14 @@ loop_deadline_at(struct loop *l, struct connection *c, enum deadline kind,
     uint64_t expires_ms)
 {
 	struct deadline_queue *q = &l->deadlines[kind];
+	uint64_t latest = l->now_ms + q->duration_ms;
 	struct connection *before;
 
 	deadline_leave(l, c);
+	if (q->duration_ms == 0)
+		expires_ms = 0;
+	else if (expires_ms == 0 || expires_ms > latest)
+		expires_ms = latest;
 	before = q->last;
 	/* Nearly always it is the last to expire. */
 	while (before != NULL && before->expires_ms > expires_ms)
@@ -153,7 +158,7 @@ loop_deadline(struct loop *l, struct connection *c, enum deadline kind)
 {
 	deadline_leave(l, c);
 	if (kind != DEADLINE_NONE)
-		loop_deadline_at(l, c, kind, l->now_ms + l->deadlines[kind].duration_ms);
+		loop_deadline_at(l, c, kind, 0);
 }
 
 void

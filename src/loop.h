@@ -93,7 +93,8 @@ struct connection *loop_ready_take(struct loop *l);
 /* Starts, restarts or (DEADLINE_NONE) ends a connection's deadline. */
 void loop_deadline(struct loop *l, struct connection *c, enum deadline kind);
 
-/* The same with the time at which it ends: for one that began in another process. */
+/* The same with the time at which it ends: for one that began in another process,
+ * whose limits may have been others.  0: there was none, and it begins now. */
 void loop_deadline_at(struct loop *l, struct connection *c, enum deadline kind,
     uint64_t expires_ms);
 

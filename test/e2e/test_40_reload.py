@@ -80,6 +80,29 @@ def test_half_sent_requests_complete(serve):
         assert b.read().body == b"0123456789"
 
 
+@pytest.mark.parametrize("before, after", [(0, 60), (60, 0)])
+def test_a_limit_comes_or_goes(serve, before, after):
+    """What a connection is in the midst of then is given the new limit, not what "none" was."""
+    text = "timeouts { head = %d, body = %d, keepalive = %d, write = %d }\n" + ALL
+    s = serve(text % ((before,) * 4))
+    old = s.workers()
+    with s.connect() as idle, s.connect() as part, s.connect() as body, s.connect() as slow:
+        assert idle.request("/hello").status == 200
+        part.send(b"GET /hello HT")
+        body.send(head("/echo", "POST", body=b"0123456789") + b"01234")
+        slow.send(head("/big?n=20000000"))
+        slow.fill()
+        s.reload(text % ((after,) * 4))
+        until(lambda: not set(old) & set(s.workers()), what="the old workers to leave")
+        assert s.get("/hello").status == 200
+        assert idle.request("/hello").status == 200
+        part.send(b"TP/1.1\r\nHost: x\r\n\r\n")
+        body.send(b"56789")
+        assert part.read().body == b"hello\n"
+        assert body.read().body == b"0123456789"
+        assert len(slow.read().body) == 20000000
+
+
 @pytest.mark.parametrize("text, reason", [
     ("lisen 1\n", r"config\.conf:\d+: .*lisen"),
     ("x x x\n", r"config\.conf:\d+: "),
