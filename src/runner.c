@@ -410,6 +410,9 @@ runner_serve(struct worker *w, struct connection *c, bool *taken)
 
 	for (i = 0; i < PIPELINED_AT_ONCE && next == CONNECTION_RUN; i++)
 		next = runner_run(w, c, taken);
-	if (next == CONNECTION_RUN)
-		loop_ready_add(&w->loop, c);
+	if (next != CONNECTION_RUN)
+		return;
+	/* What it sends further would be reported again and again. */
+	connection_unwatch(&w->loop, c);
+	loop_ready_add(&w->loop, c);
 }

@@ -1,6 +1,8 @@
 """Forty requests that sleep 1 s end within 1.8 s by forty workers, which leave when they are idle."""
 
+import os
 import select
+import signal
 import time
 
 import pytest
@@ -8,6 +10,12 @@ import pytest
 from client import head, until
 from load import SHORT, at_once, one_batch
 from server import ALL, SLOW
+
+
+def processor_time(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.alone
@@ -67,6 +75,25 @@ def test_new_connections_do_not_pass_a_kept_one(serve):
         for c in burst:
             assert c.read().status == 200
             c.close()
+
+
+def test_what_waits_takes_no_processor_time(serve):
+    """A connection with more requests than are run at once waits for a slow one of another."""
+    s = serve(ALL + "workers { min = 1, max = 1 }\n")
+    with s.connect() as many, s.connect() as slow:
+        many.request("/hello")
+        slow.request("/hello")
+        worker = s.workers()[0]
+        # Both at once, so that the slow one runs before the rest of the others.
+        os.kill(worker, signal.SIGSTOP)
+        many.send(head("/hello") * 400)
+        slow.send(head("/sleep?ms=1000"))
+        before = processor_time(worker)
+        os.kill(worker, signal.SIGCONT)
+        assert slow.read().status == 200
+        assert processor_time(worker) - before < 0.1 * SLOW
+        for i in range(400):
+            assert many.read().body == b"hello\n"
 
 
 def test_no_minimum(serve):
