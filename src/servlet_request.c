@@ -160,12 +160,15 @@ servlet_find_host(servlet *s)
 		return;
 	}
 	colon = memrchr(text, ':', length);
-	if (colon != NULL && memchr(colon, ']', (size_t)(text + length - colon)) == NULL) {
+	if (colon != NULL && memchr(colon, ']', (size_t)(text + length - colon)) != NULL)
+		colon = NULL;	/* within the address */
+	/* A port that is empty is none (RFC 3986, 3.2.3). */
+	if (colon != NULL && colon + 1 < text + length)
 		s->port = atoi(colon + 1);
-		length = (size_t)(colon - text);
-	} else {
+	else
 		s->port = strcmp(get_scheme(s), "https") == 0 ? 443 : 80;
-	}
+	if (colon != NULL)
+		length = (size_t)(colon - text);
 	s->host = arena_copy(s->arena, text, length);
 }
 

@@ -117,6 +117,7 @@ def test_get_remote(server):
 @pytest.mark.parametrize("host, answer", [
     ("example.org", "<example.org>\n80\n"),
     ("example.org:8080", "<example.org>\n8080\n"),
+    ("example.org:", "<example.org>\n80\n"),
     ("[::1]:81", None),
 ])
 def test_get_server(server, host, answer):
