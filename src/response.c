@@ -75,23 +75,28 @@ response_forget_file(struct response *r)
 	r->file_fd = -1;
 }
 
-/* A servlet that outruns its client by OUTPUT_MAX waits until some is read. */
+/* Sends what the socket takes of the output.  Octets that have been sent stay in
+ * the spool, so it ends when they all have; a servlet that has filled OUTPUT_MAX
+ * of it waits for that.  0, or -1 and errno: the client has gone. */
 static int
-response_wait(struct response *r)
+response_send_output(struct response *r)
 {
 	struct pollfd p = { .fd = r->fd, .events = POLLOUT };
 	long long moved = 0;
-	int timeout = r->write_timeout_ms > 0 ? (int)r->write_timeout_ms : -1;
+	int timeout = r->write_timeout_ms > 0 ? (int)r->write_timeout_ms : -1, all;
 
-	while (output_pending(*r->output) > OUTPUT_MAX) {
+	while ((all = output_send(*r->output, r->fd, &moved)) == 0 &&
+	    (*r->output)->spool.length > OUTPUT_MAX) {
 		if (poll(&p, 1, timeout) == 0) {
 			errno = ETIMEDOUT;
 			return -1;
 		}
-		if (output_send(*r->output, r->fd, &moved) == -1)
-			return -1;
 	}
-	return 0;
+	if (all == 1) {
+		output_free(*r->output);
+		*r->output = NULL;
+	}
+	return all == -1 ? -1 : 0;
 }
 
 /* Copying a few octets together is cheaper than a vector of them. */
@@ -127,7 +132,6 @@ send_all(int fd, struct iovec *iov, int count, size_t total)
 static void
 response_send(struct response *r, struct iovec *iov, int count, bool final)
 {
-	long long moved = 0;
 	size_t total = 0;
 	ssize_t n = 0;
 	int i;
@@ -138,8 +142,7 @@ response_send(struct response *r, struct iovec *iov, int count, bool final)
 		total += iov[i].iov_len;
 	if (*r->output != NULL) {
 		if (output_append(*r->output, iov, count, 0) == -1 ||
-		    output_send(*r->output, r->fd, &moved) == -1 ||
-		    response_wait(r) == -1)
+		    response_send_output(r) == -1)
 			r->broken = true;
 		return;
 	}
@@ -157,15 +160,13 @@ response_send(struct response *r, struct iovec *iov, int count, bool final)
 static void
 response_send_file(struct response *r, int fd, long long offset, long long length)
 {
-	long long moved = 0;
-
 	if (r->broken || length == 0)
 		return;
 	if (*r->output == NULL)
 		*r->output = output_new();
 	if (*r->output == NULL ||
 	    output_append_file(*r->output, fd, offset, length) == -1 ||
-	    output_send(*r->output, r->fd, &moved) == -1)
+	    response_send_output(r) == -1)
 		r->broken = true;
 }
 

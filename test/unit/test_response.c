@@ -364,6 +364,27 @@ file_of(const char *text)
 	return fd;
 }
 
+/* What the client has read takes no room any more, however long the response goes on. */
+static void
+test_what_has_been_read_is_let_go(void **state)
+{
+	static char piece[1 << 22];
+
+	(void)state;
+	begin(1, false);
+	response_write(&response, piece, sizeof(piece));
+	response_flush(&response);
+	assert_non_null(output);
+	for (int i = 0; i < 1000 && output != NULL; i++) {
+		write_text("more");
+		response_flush(&response);
+		while (read(pair[1], piece, sizeof(piece)) > 0)
+			continue;
+	}
+	assert_null(output);
+	assert_string_equal(end(false, NULL), "0\r\n\r\n");
+}
+
 static void
 test_sendfile(void **state)
 {
@@ -408,6 +429,7 @@ main(void)
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_close_is_obeyed),
 		cmocka_unit_test(test_failure_is_500_or_a_cut),
+		cmocka_unit_test(test_what_has_been_read_is_let_go),
 		cmocka_unit_test(test_sendfile),
 	};
 
