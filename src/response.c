@@ -353,12 +353,11 @@ response_sendfile(struct response *r, int fd, long long offset, long long length
 	}
 	if (r->file_fd != -1)
 		response_commit_waiting_file(r);
+	/* Perhaps it is all there is: then it gets a Content-Length. */
+	if (!r->head_sent && (r->file_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) == -1)
+		return -1;
 	r->body_bytes += (uint64_t)length;
 	if (!r->head_sent) {
-		/* Perhaps it is all there is: then it gets a Content-Length. */
-		r->file_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (r->file_fd == -1)
-			return -1;
 		r->file_offset = offset;
 		r->file_length = length;
 		return 0;
@@ -409,8 +408,8 @@ response_finish(struct response *r, bool failed)
 	if (failed)
 		response_error(r, 500);
 	if (!r->head_sent && !r->broken) {
-		if (r->body_bytes == 0 && !r->status_set && r->declared_length < 0 &&
-		    !r->head_method)
+		if (r->body_bytes == 0 && r->file_fd == -1 && !r->status_set &&
+		    r->declared_length < 0 && !r->head_method)
 			r->status = 204;
 		if (r->file_fd != -1) {
 			response_commit(r, true);

@@ -31,7 +31,8 @@ def test_rsendfile(server, data, offset, length):
     want = content[offset:] if length == -1 else content[offset:offset + length]
     with server.connect() as c:
         r = c.request("/big?file=%s&offset=%d&length=%d" % (path, offset, length))
-        assert r.body == want
+        assert r.status == 200 and r.body == want
+        assert r.get("Content-Length") == str(len(want))
         assert c.request("/hello").body == b"hello\n"
 
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -412,6 +413,31 @@ test_sendfile(void **state)
 	close(fd);
 }
 
+/* A file that cannot be kept was not written: what comes instead is whole. */
+static void
+test_sendfile_without_descriptors(void **state)
+{
+	int fd = file_of("0123456789");
+	struct rlimit before, none;
+	const char *wrong;
+
+	(void)state;
+	begin(1, false);
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = before;
+	none.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &none);
+	assert_int_equal(response_sendfile(&response, fd, 0, -1), -1);
+	setrlimit(RLIMIT_NOFILE, &before);
+	write_text("sorry");
+	end(false, &wrong);
+	assert_null(wrong);
+	assert_true(has("Content-Length: 5\r\n"));
+	assert_false(has("Connection: close\r\n"));
+	assert_string_equal(body(), "sorry");
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -431,6 +457,7 @@ main(void)
 		cmocka_unit_test(test_failure_is_500_or_a_cut),
 		cmocka_unit_test(test_what_has_been_read_is_let_go),
 		cmocka_unit_test(test_sendfile),
+		cmocka_unit_test(test_sendfile_without_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
