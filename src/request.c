@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "request.h"
 
 #define POOL_MAX 64		/* requests kept for the next ones */
@@ -141,6 +142,7 @@ request_take_body(void *context, const char *data, size_t length)
 		return -1;
 	}
 	if (spool_write_buffered(&r->body, data, length) == -1) {
+		log_error("a request's body cannot be stored: %m");
 		r->parser.status = errno == ENOMEM ? 500 : 507;
 		r->parser.reason = "the body could not be stored";
 		return -1;

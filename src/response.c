@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "date.h"
+#include "log.h"
 #include "response.h"
 #include "response_head.h"
 
@@ -127,11 +128,20 @@ send_all(int fd, struct iovec *iov, int count, size_t total)
 	return n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : n;
 }
 
+/* Neither the client nor the servlet is to blame: a full disk, no descriptor. */
+static void
+response_unkept(struct response *r)
+{
+	log_error("a response cannot be kept for its client: %m");
+	r->broken = true;
+}
+
 /* Sends iov, or queues it (or its rest) behind what waits already.  final: the
  * response ends with it. */
 static void
 response_send(struct response *r, struct iovec *iov, int count, bool final)
 {
+	bool waits = *r->output != NULL;
 	size_t total = 0;
 	ssize_t n = 0;
 	int i;
@@ -140,19 +150,19 @@ response_send(struct response *r, struct iovec *iov, int count, bool final)
 		return;
 	for (i = 0; i < count; i++)
 		total += iov[i].iov_len;
-	if (*r->output != NULL) {
-		if (output_append(*r->output, iov, count, 0) == -1 ||
-		    response_send_output(r) == -1)
-			r->broken = true;
-		return;
-	}
-	if (!r->hold || !final || total > SMALL)
+	if (!waits && (!r->hold || !final || total > SMALL))
 		n = send_all(r->fd, iov, count, total);
 	if (n == (ssize_t)total)
 		return;
-	if (n != -1)
+	if (n == -1) {
+		r->broken = true;
+		return;
+	}
+	if (!waits)
 		*r->output = output_new();
 	if (*r->output == NULL || output_append(*r->output, iov, count, (size_t)n) == -1)
+		response_unkept(r);
+	else if (waits && response_send_output(r) == -1)
 		r->broken = true;
 }
 
@@ -164,9 +174,9 @@ response_send_file(struct response *r, int fd, long long offset, long long lengt
 		return;
 	if (*r->output == NULL)
 		*r->output = output_new();
-	if (*r->output == NULL ||
-	    output_append_file(*r->output, fd, offset, length) == -1 ||
-	    response_send_output(r) == -1)
+	if (*r->output == NULL || output_append_file(*r->output, fd, offset, length) == -1)
+		response_unkept(r);
+	else if (response_send_output(r) == -1)
 		r->broken = true;
 }
 

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from client import chunked, head
+from client import ProtocolError, chunked, head
 from server import ALL, Server
 
 LIMITS = ALL + 'limits { head = "4K", body = "100K", headers = 20 }\n'
@@ -198,3 +198,19 @@ def test_no_room_for_a_body(serve):
     assert s.get("/echo", method="POST", body=b"x" * 500000).body == b"x" * 500000
     assert set(before) <= set(s.workers()), s.log()
     s.wait_log("refused with 507: the body could not be stored")
+    s.wait_log("a request's body cannot be stored: File too large")
+
+
+def test_no_room_for_a_response(serve):
+    """It is cut, so that the client sees that something is missing, and the log says why."""
+    s = serve(ALL)
+    for p in s.processes():
+        resource.prlimit(p.pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    before = s.workers()
+    with s.connect() as c:
+        c.send(head("/big?n=30000000"))
+        s.wait_log("a response cannot be kept for its client: File too large")
+        with pytest.raises((ProtocolError, ConnectionError)):
+            c.read()
+    assert s.get("/hello").status == 200
+    assert set(before) <= set(s.workers()), s.log()
