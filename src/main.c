@@ -1,6 +1,7 @@
 /*
  * main.c - the command line.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <lua.h>
 #include <stdbool.h>
@@ -119,6 +120,20 @@ _Exit(int status)
 }
 #endif
 
+/* A starter may have closed some of the first three descriptors.  What is opened
+ * later must not get their numbers. */
+static void
+open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd != -1 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -132,6 +147,7 @@ main(int argc, char **argv)
 	struct config *config;
 	int option;
 
+	open_standard();
 	title_init(argc, argv);
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "+:dtvVh", names, NULL)) != -1) {

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from client import until
+from client import head, until
 from server import ALL, BINARY, SLOW, all_processes, environment, free_port
 
 
@@ -47,6 +47,25 @@ def test_a_relative_configuration(serve):
     s.pid = s.process.pid
     until(s.is_ready, 20 * SLOW)
     assert s.processes("master")[0].title == "modserver: master config.conf"
+
+
+def test_without_standard_descriptors(serve):
+    """As some starters close them: their numbers must not go to sockets, which would be
+    written to and replaced as standard output and error are."""
+    s = serve(ALL + 'error_log "{dir}/errors"\nworkers { min = 1 }\n')
+    s.stop()
+    s.process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", BINARY, s.config],
+                                 cwd=s.directory, env=s.env)
+    s.pid = s.process.pid
+    until(s.is_ready, 20 * SLOW)
+    with s.connect() as kept, s.connect() as slow:
+        assert kept.request("/hello").status == slow.request("/hello").status == 200
+        slow.send(head("/sleep?ms=300"))
+        until(lambda: s.get("/hello").status == 200)
+        assert kept.request("/hello").status == 200
+        assert slow.read().status == 200
+    with open(s.directory + "/errors") as f:
+        assert " error " not in f.read()
 
 
 def test_environment_survives_the_title(serve, tmp_path):
