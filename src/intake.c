@@ -148,24 +148,30 @@ intake_accept_failed(struct worker *w)
 	intake_update(w, false);
 }
 
-/* With every worker in use a connection waits in the listener's backlog, and
- * its request with it: since when is known to the kernel. */
-static void
-intake_note_wait(const struct worker *w, struct connection *c)
+/* Nanoseconds since the client has sent what there is: the kernel knows it of
+ * TCP.  Of others it tells whether the client has closed, which takes a while. */
+static uint64_t
+intake_waited_ns(const struct connection *c)
 {
+	struct pollfd p = { .fd = c->fd };
 #ifdef TCP_INFO
 	struct tcp_info info;
 	socklen_t length = sizeof(info);
 
-	if (atomic_load_explicit(&w->setup->board->workers, memory_order_relaxed) <
-	    w->setup->config->workers.max ||
-	    getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == -1)
-		return;
-	c->request->ready_ns = clock_ns() - (uint64_t)info.tcpi_last_data_recv * 1000000u;
-#else
-	(void)w;
-	(void)c;
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
+		return (uint64_t)info.tcpi_last_data_recv * 1000000u;
 #endif
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0 ? RUNNER_STALE_NS + 1 : 0;
+}
+
+/* With every worker in use a connection waits in the listener's backlog, and
+ * its request with it. */
+static void
+intake_note_wait(const struct worker *w, struct connection *c)
+{
+	if (atomic_load_explicit(&w->setup->board->workers, memory_order_relaxed) >=
+	    w->setup->config->workers.max)
+		c->request->ready_ns = clock_ns() - intake_waited_ns(c);
 }
 
 /* Accepts and serves a few connections, for no longer than patience: others

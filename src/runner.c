@@ -17,9 +17,6 @@
 
 #define PIPELINED_AT_ONCE 32	/* requests of one client before the others have their turn */
 
-/* One that has waited longer than this may have lost its client. */
-#define STALE_NS 50000000u
-
 /* No servlet is entered while a response has been held for longer. */
 #define HELD_NS 200000u
 
@@ -326,7 +323,7 @@ runner_overdue(struct worker *w, const struct connection *c)
 	waited = clock_ns() - c->request->ready_ns;
 	if (limit > 0 && waited > limit)
 		return 503;
-	if (waited > STALE_NS && poll(&p, 1, 0) == 1 &&
+	if (waited > RUNNER_STALE_NS && poll(&p, 1, 0) == 1 &&
 	    recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		return 499;
 	return 0;

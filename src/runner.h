@@ -6,6 +6,9 @@
 
 #include "connection.h"
 
+/* A request that has waited for longer may have lost its client. */
+#define RUNNER_STALE_NS 50000000u
+
 struct worker;
 
 /* Runs the request of a connection that is CONNECTION_READY, by the main thread,

@@ -1,11 +1,12 @@
 """At workers.max what waits longer than timeouts.queue gets 503 with Retry-After, and its servlet is not run."""
 
 import contextlib
+import socket
 import time
 
 import pytest
 
-from client import head, until
+from client import Client, head, until
 from load import at_once
 from server import ALL, SANITIZED, SLOW
 
@@ -62,15 +63,21 @@ def test_nobody_is_refused_below_the_maximum(serve):
         assert [c.read().status for c in kept] == [200] * 10
 
 
-def test_a_client_that_has_gone_is_not_served(serve):
-    s = serve(ALL + "workers { max = 1 }\n")
+@pytest.mark.parametrize("listen", ["", 'listen "unix:{dir}/socket"\n'])
+def test_a_client_that_has_gone_is_not_served(serve, listen):
+    s = serve(ALL + listen + "workers { max = 1 }\n")
+    address = s.directory + "/socket" if listen else s.address
     with s.connect() as busy:
         busy.send(head("/sleep?ms=600"))
         time.sleep(0.2)
         for i in range(5):
-            with s.connect() as c:
+            with Client(address) as c:
                 c.send(head("/api/rlog?value=gone%d" % i))
+        with Client(address) as c:
+            c.send(head("/api/rlog?value=there"))
+            if listen:          # over TCP it looks like one that has gone
+                c.socket.shutdown(socket.SHUT_WR)
+            assert c.read().status == 200
         assert busy.read().status == 200
-    assert s.get("/api/rlog?value=there").status == 200
     s.wait_log("first there")
     assert "first gone" not in s.log()
