@@ -52,8 +52,9 @@ response_reason(int status)
 const char *
 response_date(void)
 {
-	static char text[DATE_LENGTH + 1];
-	static time_t last;
+	/* One for each thread: the helper refuses while the main one answers. */
+	static _Thread_local char text[DATE_LENGTH + 1];
+	static _Thread_local time_t last;
 	time_t now = time(NULL);
 
 	if (now != last || text[0] == '\0') {

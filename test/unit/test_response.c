@@ -4,15 +4,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arena.h"
+#include "date.h"
 #include "response.h"
 
 static struct response response;
@@ -438,6 +441,38 @@ test_sendfile_without_descriptors(void **state)
 	close(fd);
 }
 
+/* Dates as long as this second lasts and into the next; NULL, or one that is none. */
+static void *
+dates_until_the_next(void *wrong)
+{
+	time_t now = time(NULL);
+	char text[DATE_LENGTH + 1];
+
+	while (time(NULL) < now + 1)
+		response_date();
+	for (int i = 0; i < 10000; i++) {
+		memcpy(text, response_date(), sizeof(text));
+		if (date_parse(text) == (time_t)-1)
+			memcpy(wrong, text, sizeof(text));
+	}
+	return NULL;
+}
+
+/* The helper thread refuses requests while the main one makes a head. */
+static void
+test_dates_of_two_threads(void **state)
+{
+	char wrong[2][DATE_LENGTH + 1] = { "", "" };
+	pthread_t other;
+
+	(void)state;
+	assert_int_equal(pthread_create(&other, NULL, dates_until_the_next, wrong[0]), 0);
+	dates_until_the_next(wrong[1]);
+	pthread_join(other, NULL);
+	assert_string_equal(wrong[0], "");
+	assert_string_equal(wrong[1], "");
+}
+
 int
 main(void)
 {
@@ -458,6 +493,7 @@ main(void)
 		cmocka_unit_test(test_what_has_been_read_is_let_go),
 		cmocka_unit_test(test_sendfile),
 		cmocka_unit_test(test_sendfile_without_descriptors),
+		cmocka_unit_test(test_dates_of_two_threads),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
