@@ -376,7 +376,8 @@ wsapi_respond(lua_State *L, servlet *s)
 		chunk = lua_tolstring(L, -1, &length);
 		if (chunk == NULL)
 			luaL_error(L, "WSAPI: the iterator gave a %s", luaL_typename(L, -1));
-		rwrite(s, chunk, length);
+		if (length > 0 && rwrite(s, chunk, length) == 0)
+			break;		/* the client has gone */
 		written += (long long)length;
 		/* The client sees each piece when it is made; the last one, where
 		 * the length tells which it is, leaves with the end. */

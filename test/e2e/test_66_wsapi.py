@@ -217,3 +217,16 @@ def test_an_iterator_that_breaks_late_cuts(plain):
     with plain.connect() as c, pytest.raises((AssertionError, ConnectionError)):
         c.request("/x/late")
     plain.wait_log("answers.lua:.*late")
+
+
+def test_an_endless_iterator_ends_with_its_client(serve, tmp_path):
+    (tmp_path / "endless.lua").write_text(
+        """return { run = function(env)
+             return 200, {}, env.PATH_INFO == "/short" and function() end or function() return "more" end
+           end }""")
+    s = serve('load_module ("module.lua", "lua")\nworkers { max = 1 }\n'
+              'load_servlet ("%s/endless.lua", "/x/*")\n' % tmp_path)
+    with s.connect() as c:
+        c.send(head("/x/"))
+        assert c.head()[0] == 200
+    assert s.get("/x/short").status == 200
