@@ -44,7 +44,7 @@ response_begin(struct response *r, struct arena *arena, int fd,
 	r->last_header = &r->headers;
 	r->type_removed = false;
 	r->head_sent = false;
-	r->broken = false;
+	r->broken = r->unread = false;
 	r->framing = FRAMING_NONE;
 	r->declared_length = -1;
 	r->body_bytes = 0;
@@ -223,6 +223,21 @@ response_allowed(struct response *r, size_t length)
 	return length < left ? length : (size_t)left;
 }
 
+/* Of one to whom nothing more will be sent, so that no error tells: in a response
+ * to HEAD, or beyond the Content-Length. */
+static bool
+client_has_left(const struct response *r)
+{
+	char octet;
+	ssize_t n;
+
+	if (!r->head_method && r->framing != FRAMING_NONE &&
+	    (r->framing != FRAMING_LENGTH || r->sent_bytes < (uint64_t)r->declared_length))
+		return false;
+	n = recv(r->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 /* Sends the head (if it has not been) and the buffer; the last chunk if final. */
 static void
 response_commit(struct response *r, bool final)
@@ -266,6 +281,8 @@ response_commit(struct response *r, bool final)
 	r->length = 0;
 	if (count > 0)
 		response_send(r, iov, count, final);
+	else if (!final)
+		r->unread = client_has_left(r);
 }
 
 /* Sends the file behind what has been committed. */
@@ -308,9 +325,7 @@ response_write(struct response *r, const char *data, size_t length)
 {
 	size_t done = 0;
 
-	if (r->broken)
-		return 0;
-	if (length == 0)
+	if (r->broken || r->unread || length == 0)
 		return 0;
 	if (r->file_fd != -1)
 		response_commit_waiting_file(r);
@@ -321,7 +336,7 @@ response_write(struct response *r, const char *data, size_t length)
 
 		if (piece == 0) {
 			response_commit(r, false);
-			if (r->broken)
+			if (r->broken || r->unread)
 				return 0;
 			continue;
 		}

@@ -48,6 +48,7 @@ struct response {
 	struct header *headers, **last_header;
 	bool type_removed;	/* by the servlet: no default Content-Type either */
 	bool head_sent, broken;		/* broken: the client has gone or the framing is lost: cut */
+	bool unread;			/* all is sent that there is to send, and the client has gone */
 	enum response_framing framing;	/* once the head is sent */
 	int64_t declared_length;	/* Content-Length of the servlet, -1: none */
 	uint64_t body_bytes;		/* written by the servlet */

@@ -2,8 +2,10 @@
 
 import time
 
+import pytest
+
 from client import head
-from server import EXAMPLES, SLOW
+from server import ALL, EXAMPLES, SLOW
 
 
 def test_pieces_arrive_one_by_one(serve):
@@ -30,3 +32,13 @@ def test_a_client_that_leaves(serve):
         c.send(head("/stream?interval=0.05&count=10000"))
         c.head()
     s.wait_log("the client left after")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_rwrite_tells_that_the_client_has_left(serve, method):
+    """Also where nothing is sent that could fail."""
+    s = serve(ALL + "workers { max = 1 }\n")
+    with s.connect() as c:
+        c.send(head("/big?n=%d&piece=65536&flush=1" % 10 ** 15, method))
+        assert c.head()[0] == 200
+    assert s.get("/hello").status == 200
