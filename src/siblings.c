@@ -120,10 +120,6 @@ siblings_keep_all(struct worker *w)
 		next = c->next;
 		if (c->state == CONNECTION_RUNNING || c->state == CONNECTION_READY)
 			continue;
-		if (c->state == CONNECTION_LINGERING) {
-			connection_close(&w->loop, c);
-			continue;
-		}
 		if (give(w, w->setup->handover->keep[0], c) == -1) {
 			connection_watch(&w->loop, c);
 			watch_room(w, &watching_keep, w->setup->handover->keep[0], &keep_room);
@@ -164,7 +160,7 @@ siblings_evacuate(struct worker *w)
 			evacuate(w->setup->handover, c, until);
 	announce(w->setup->board);
 	for (c = w->loop.all; c != NULL; c = c->next)
-		if (c->state < CONNECTION_READY || c->state == CONNECTION_WRITING)
+		if (c->state != CONNECTION_READY && c->state != CONNECTION_RUNNING)
 			evacuate(w->setup->handover, c, until);
 	announce(w->setup->board);
 }

@@ -80,6 +80,21 @@ def test_half_sent_requests_complete(serve):
         assert b.read().body == b"0123456789"
 
 
+def test_a_refused_client_sends_on(serve):
+    """What was refused is read and dropped until its client has read the answer."""
+    s = serve(ALL + 'limits { body = "1M" }\n')
+    old = s.workers()
+    with s.connect() as c:
+        c.send(head("/echo", "POST", [("Content-Length", "2000000")]) + b"x" * 1000)
+        until(lambda: "refused with 413" in s.log(), what="the refusal")
+        s.reload()
+        until(lambda: not set(old) & set(s.workers()), what="the old workers to leave")
+        for _ in range(20):
+            c.send(b"x" * 10000)
+            time.sleep(0.01)        # a reset would come meanwhile
+        assert c.read().status == 413
+
+
 @pytest.mark.parametrize("before, after", [(0, 60), (60, 0)])
 def test_a_limit_comes_or_goes(serve, before, after):
     """What a connection is in the midst of then is given the new limit, not what "none" was."""
