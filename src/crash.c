@@ -88,17 +88,6 @@ crash_backtrace(struct worker *w, const char *what)
 		backtrace_symbols_fd(frames + 2, count - 2, STDERR_FILENO);
 }
 
-static void
-crash_access_lines(struct worker *w)
-{
-	ssize_t n;
-
-	if (w->loop.access_length == 0)
-		return;
-	n = write(w->loop.access_log_fd, w->loop.access_lines, w->loop.access_length);
-	(void)n;
-}
-
 /* Whether the running request is over its time.  It may have ended just before
  * the zygote's signal came, and be another by now. */
 static bool
@@ -132,7 +121,7 @@ crash_handler(int signal_number, siginfo_t *info, void *context)
 		goto die;
 	crash_answer(w, status);
 	crash_backtrace(w, status == 504 ? ", over its time:\n" : ":\n");
-	crash_access_lines(w);
+	loop_access_write(&w->loop);
 	helper_evacuate(&w->helper);
 die:
 	if (signal_number == CRASH_OVERTIME)
@@ -150,7 +139,7 @@ crash_at_exit(void)
 		return;
 	w->setup->slot->exited = 1;
 	crash_answer(w, 500);
-	crash_access_lines(w);
+	loop_access_write(&w->loop);
 	helper_evacuate(&w->helper);
 }
 

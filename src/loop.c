@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "access_log.h"
@@ -54,6 +55,7 @@ loop_open(struct loop *l, struct slot *slot, int access_log_fd)
 {
 	l->slot = slot;
 	l->access_log_fd = access_log_fd;
+	loop_access_opened(l);
 	l->now_ms = clock_ms();
 	l->poller = poller_new();
 	return l->poller == NULL ? -1 : 0;
@@ -196,14 +198,37 @@ loop_ready_take(struct loop *l)
 	return c;
 }
 
-static void
-access_write(struct loop *l)
+void
+loop_access_opened(struct loop *l)
+{
+	struct stat st;
+
+	l->access_in_pieces = l->access_log_fd != -1 &&
+	    (fstat(l->access_log_fd, &st) == -1 || !S_ISREG(st.st_mode));
+}
+
+/* How much is written at once.  A file takes it all; lines in a pipe stay whole
+ * if they are in one piece of PIPE_BUF. */
+static size_t
+access_piece(const struct loop *l, const char *lines, size_t length)
+{
+	const char *newline;
+
+	if (!l->access_in_pieces || length <= PIPE_BUF)
+		return length;
+	newline = memrchr(lines, '\n', PIPE_BUF);
+	return newline != NULL ? (size_t)(newline + 1 - lines) : PIPE_BUF;
+}
+
+void
+loop_access_write(struct loop *l)
 {
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < l->access_length) {
-		n = write(l->access_log_fd, l->access_lines + done, l->access_length - done);
+		n = write(l->access_log_fd, l->access_lines + done,
+		    access_piece(l, l->access_lines + done, l->access_length - done));
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -219,7 +244,7 @@ loop_access_line(struct loop *l, const char *line, size_t length)
 	if (l->access_log_fd == -1)
 		return;
 	if (l->access_length + length > ACCESS_BUFFER)
-		access_write(l);
+		loop_access_write(l);
 	memcpy(l->access_lines + l->access_length, line, length);
 	l->access_length += length;
 }
@@ -234,6 +259,5 @@ loop_batch_end(struct loop *l)
 		c->queue_next = l->free;
 		l->free = c;
 	}
-	if (l->access_length > 0)
-		access_write(l);
+	loop_access_write(l);
 }

@@ -61,6 +61,7 @@ struct loop {
 	char *scratch;			/* octets being received */
 	size_t scratch_size;
 	int access_log_fd;		/* -1: off */
+	bool access_in_pieces;		/* it is no file: a pipe */
 	char *access_lines;		/* not written yet */
 	size_t access_length;
 };
@@ -83,6 +84,12 @@ void loop_batch_end(struct loop *l);
 
 /* Adds a line to the access log (written at the end of the batch). */
 void loop_access_line(struct loop *l, const char *line, size_t length);
+
+/* Writes those that there are.  Async-signal-safe. */
+void loop_access_write(struct loop *l);
+
+/* access_log_fd is another file now. */
+void loop_access_opened(struct loop *l);
 
 /* Puts a connection with a complete request at the end of the ready queue, or
  * back at its front; takes the first. */

@@ -137,6 +137,7 @@ worker_use_logs(struct worker *w, const int *fds, int count)
 	if (count > 1) {
 		if (w->loop.access_log_fd != -1)
 			dup3(fds[1], w->loop.access_log_fd, O_CLOEXEC);
+		loop_access_opened(&w->loop);
 		close(fds[1]);
 	}
 }

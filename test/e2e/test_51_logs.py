@@ -115,6 +115,32 @@ def test_whole_lines_under_load(serve):
     assert len(wait_lines(s, load.answers)) == load.answers
 
 
+def test_whole_lines_in_a_pipe(serve, tmp_path):
+    """Where containers' logs go: lines of several workers do not mix while it is full."""
+    os.mkfifo(tmp_path / "log")
+    pipe = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    s = serve(ALL + 'access_log "%s/log"\nworkers { min = 4 }\n' % tmp_path)
+    until(lambda: len(s.workers()) == 4, what="four workers")
+    clients = [s.connect() for _ in range(12)]
+    for c in clients:
+        c.send(head("/hello?" + "x" * 1500) * 32)
+    text = b""
+
+    def is_all_there():
+        nonlocal text
+        try:
+            text += os.read(pipe, 5000)
+        except BlockingIOError:
+            pass
+        return text.count(b"/hello?") >= 12 * 32 and text.endswith(b"\n")
+
+    until(is_all_there, what="all lines")
+    assert all(LINE.fullmatch(line) for line in text.decode().splitlines())
+    os.close(pipe)
+    for c in clients:
+        c.close()
+
+
 def test_lines_come_while_a_connection_is_kept(serve):
     s = serve(LOGS)
     with s.connect() as c:
