@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,6 +117,32 @@ it_listens_and_stops(void **unused)
 	listeners_close(&l, NULL, true);
 	assert_false(answers(port));
 	assert_int_equal(l.count, 0);
+	listeners_close(&l, NULL, true);
+}
+
+/* What is sent in small pieces must not wait for the client's acknowledgement of each. */
+static void
+connections_send_at_once(void **unused)
+{
+	struct config_listen at = inet("127.0.0.1", free_port(), 1);
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(at.port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct config c = config_of(&at, 1);
+	int client = socket(AF_INET, SOCK_STREAM, 0), fd, on = 0;
+	socklen_t length = sizeof(on);
+	struct listeners l;
+	char error[256];
+
+	(void)unused;
+	assert_int_equal(listeners_open(&l, NULL, &none, &c, error, sizeof(error)), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(send(client, "x", 1, 0), 1);
+	assert_int_equal(poll(&(struct pollfd){ .fd = l.at[0].fd, .events = POLLIN }, 1, 10000), 1);
+	fd = accept(l.at[0].fd, NULL, NULL);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &length), 0);
+	assert_true(on);
+	close(fd);
+	close(client);
 	listeners_close(&l, NULL, true);
 }
 
@@ -308,6 +336,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_listens_and_stops),
+		cmocka_unit_test(connections_send_at_once),
 		cmocka_unit_test(a_taken_port_names_its_line),
 		cmocka_unit_test(a_reload_takes_over),
 		cmocka_unit_test(a_failed_reload_leaves_the_old_ones),
