@@ -258,6 +258,10 @@ wsgi_run(PyObject *application, servlet *s)
 		close_answer(answer);
 		Py_DECREF(answer);
 	}
+	if (failed == -1 && wsgi_response.gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError)) {
+		PyErr_Clear();	/* write has told the application */
+		failed = 0;
+	}
 	Py_XDECREF(environ);
 	end();
 	return failed;

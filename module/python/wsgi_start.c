@@ -4,6 +4,7 @@
  * Nothing is sent before the first octet of the body: until then an
  * application that fails can call start_response again, with exc_info.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -246,7 +247,8 @@ call_start(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 	return Py_NewRef(write_);
 }
 
-/* write(octets), for applications that cannot be iterables. */
+/* write(octets), for applications that cannot be iterables.  Raises BrokenPipeError
+ * when the client has gone, for they would go on. */
 static PyObject *
 call_write(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
@@ -257,6 +259,10 @@ call_write(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 		return NULL;
 	if (wsgi_send(args[0], 1) == -1)
 		return NULL;
+	if (wsgi_response.gone) {
+		errno = EPIPE;
+		return PyErr_SetFromErrno(PyExc_OSError);
+	}
 	Py_RETURN_NONE;
 }
 

@@ -361,6 +361,23 @@ def test_write(wsgi, validate):
     assert ask(wsgi, "/write", validate=validate).text == "written and returned"
 
 
+def test_write_ends_with_its_client(serve, tmp_path):
+    """It raises once nobody reads what is written; that is no failure to be logged."""
+    (tmp_path / "flood.py").write_text(
+        "def application(environ, start_response):\n"
+        "    write = start_response('200 OK', [])\n"
+        "    while environ['PATH_INFO'] == '/flood':\n"
+        "        write(b'more')\n"
+        "    return [b'done']\n")
+    s = serve('load_module ("module.python", "py")\nworkers { max = 1 }\n'
+              'load_servlet ("%s/flood.py", "/*")\n' % tmp_path)
+    with s.connect() as c:
+        c.send(head("/flood"))
+        assert c.head()[0] == 200
+    assert s.get("/").text == "done"
+    assert "Traceback" not in s.log()
+
+
 def test_framing(wsgi):
     r = ask(wsgi, "/bodies?several")
     assert (r.text, r.framing, r.chunks) == ("abc", "chunked", [1, 2])
