@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -85,6 +86,15 @@ def at_once(server, targets):
     for c in clients:
         c.close()
     return responses, passed
+
+
+def forks_seconds(count):
+    """What so many processes at once cost now: little, unless others have the processors."""
+    start = time.monotonic()
+    children = [subprocess.Popen(["true"]) for _ in range(count)]
+    for child in children:
+        child.wait()
+    return time.monotonic() - start
 
 
 def is_stopped(pid):

@@ -1,5 +1,6 @@
 """Forty requests that sleep 1 s end within 1.8 s by forty workers, which leave when they are idle."""
 
+import collections
 import os
 import select
 import signal
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from client import head, until
-from load import SHORT, at_once, one_batch
+from load import SHORT, at_once, forks_seconds, one_batch
 from server import ALL, SLOW
 
 
@@ -21,25 +22,33 @@ def processor_time(pid):
 @pytest.mark.alone
 def test_forty_sleepers(serve):
     s = serve()
-    responses, passed = at_once(s, ["/sleep?ms=1000"] * 40)
+    # What forty forks take is small beside it, also where somebody else has the processors.
+    second = max(SLOW, 5 * forks_seconds(40))
+    responses, passed = at_once(s, ["/sleep?ms=%d" % (1000 * second)] * 40)
     assert all(r.status == 200 for r in responses)
-    assert passed <= 1.8 * SLOW, passed
+    assert passed <= 1.8 * second, "%.2f s, with seconds of %.2f s" % (passed, second)
     pids = {r.text for r in responses}
     assert len(pids) >= 40, pids
     assert not any("interrupted" in p for p in pids)
-    time.sleep(8)       # idle_timeout is 5 s: what is tested
-    # With LeakSanitizer each of them looks through its memory before it is gone.
-    until(lambda: len(s.workers()) <= 2, 0.2 + 8 * (SLOW - 1), "two workers at most")
+    # idle_timeout is 5 s.  With LeakSanitizer each looks through its memory before it is gone.
+    until(lambda: len(s.workers()) <= 2, 8.2 * second, "two workers at most")
 
 
-@pytest.mark.alone
-def test_min_and_idle_timeout(serve):
-    s = serve(ALL + "workers { min = 3, max = 50, idle_timeout = 1 }\n")
-    assert until(lambda: len(s.workers()) == 3, what="three workers")
-    at_once(s, ["/sleep?ms=300"] * 20)
-    assert len(s.workers()) >= 20
-    until(lambda: len(s.workers()) == 3, 5 * SLOW, "three workers")
-    time.sleep(2)       # they stay
+def test_min_and_idle_timeout(serve, tmp_path):
+    s = serve(ALL + "workers { min = 3, max = 50, idle_timeout = 0.5 }\n")
+    until(lambda: len(s.workers()) == 3, what="three workers")
+    gate = str(tmp_path / "gate")
+    os.mkfifo(gate)
+    clients = [s.connect() for i in range(20)]
+    for c in clients:
+        c.send(head("/sleep?gate=" + gate))
+    until(lambda: len(s.workers()) >= 20, 30 * SLOW, "twenty workers")
+    with open(gate, "w"):
+        assert len({c.read().text for c in clients}) == 20
+    for c in clients:
+        c.close()
+    until(lambda: len(s.workers()) == 3, 30 * SLOW, "three workers")
+    time.sleep(1)       # they stay
     assert len(s.workers()) == 3
 
 
@@ -175,14 +184,15 @@ def test_a_kept_alive_connection_has_a_worker(serve, end):
 
 def test_max_requests(serve):
     """A worker is replaced after so many requests; nobody notices."""
-    s = serve(ALL + "workers { max_requests = 50 }\n")
-    pids = []
+    s = serve(ALL + "workers { max_requests = 50, idle_timeout = 100 }\n")
+    served = collections.Counter()
     with s.connect() as c:
-        for i in range(500):
-            pids.append(c.request("/api/pid").text)
-    for i in range(200):
-        pids.append(s.get("/api/pid").text)
-    counts = [pids.count(p) for p in set(pids)]
-    # The replacement comes first, and the old one goes on until it is there.
-    assert len(counts) >= 12 / SLOW
-    assert max(counts) <= 120 * SLOW, counts
+        while len(served) < 6:
+            served[c.request("/api/pid").text] += 1
+    while len(served) < 12:
+        served[s.get("/api/pid").text] += 1
+    # The replacement comes first, and the old one goes on until it is there.  One has
+    # answered the question whether the server is ready, too.
+    left = set(served) - {"%d\n" % pid for pid in s.workers()}
+    assert len(left) >= 8
+    assert all(served[pid] >= 49 for pid in left), served

@@ -1,5 +1,7 @@
-/* sleep.c - sleeps for ?ms=, or computes for ?spin= ms unless its client goes,
- * then says which process it was. */
+/* sleep.c - sleeps for ?ms=, or until somebody opens the FIFO ?gate= to
+ * write, or computes for ?spin= ms unless its client goes, then says which
+ * process it was. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,13 +28,14 @@ int
 run(servlet *s)
 {
 	const char *text = get_arg(s, "ms"), *computing = get_arg(s, "spin");
+	const char *gate = get_arg(s, "gate");
 	long ms = text == NULL ? 1000 : atol(text);
 	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
 
 	if (computing != NULL)
 		return spin(s, atol(computing));
 	/* Not resumed on EINTR: a server that cuts sleeps short is found out. */
-	if (nanosleep(&t, NULL) == -1)
+	if ((gate != NULL ? close(open(gate, O_RDONLY)) : nanosleep(&t, NULL)) == -1)
 		rprintf(s, "interrupted ");
 	rprintf(s, "%d\n", (int)getpid());
 	return 0;
