@@ -82,6 +82,25 @@ log_cannot_open(const char *word, const struct config_path *log, char *error,
 }
 
 void
+logs_become_standard(int error_fd)
+{
+	int null;
+
+	if (error_fd > STDERR_FILENO) {
+		dup2(error_fd, STDERR_FILENO);
+		/* Else it would still be the old file after the logs are reopened. */
+		close(error_fd);
+	}
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null != -1) {
+		dup2(null, STDIN_FILENO);
+		if (null > STDERR_FILENO)
+			close(null);
+	}
+}
+
+void
 logs_close(struct logs *l)
 {
 	if (l->error_fd > STDERR_FILENO)

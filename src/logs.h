@@ -22,6 +22,10 @@ int logs_open(struct logs *l, const struct config *config, char *error, size_t e
 bool log_cannot_open(const char *word, const struct config_path *log, char *error,
     size_t error_size);
 
+/* In a child of the master: standard output and error are this error log from
+ * now on, whose other descriptor is closed, and standard input is empty. */
+void logs_become_standard(int error_fd);
+
 /* Closes what logs_open opened. */
 void logs_close(struct logs *l);
 

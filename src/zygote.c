@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "logs.h"
 #include "privilege.h"
 #include "signals.h"
 #include "title.h"
@@ -47,22 +48,10 @@ static int
 zygote_become(const struct zygote_setup *setup)
 {
 	char error[256];
-	int null;
 
 	title_set("zygote %u", setup->generation);
 	setsid();	/* Ctrl-C reaches the master only */
-	if (setup->error_log_fd > STDERR_FILENO) {
-		dup2(setup->error_log_fd, STDERR_FILENO);
-		/* Else it would still be the old file after the logs are reopened. */
-		close(setup->error_log_fd);
-	}
-	dup2(STDERR_FILENO, STDOUT_FILENO);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null != -1) {
-		dup2(null, STDIN_FILENO);
-		if (null > STDERR_FILENO)
-			close(null);
-	}
+	logs_become_standard(setup->error_log_fd);
 	/* What servlets print appears when the line is whole, and not again
 	 * from each process forked meanwhile. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
