@@ -29,7 +29,7 @@ local mistake, here, absolute = files.mistake, files.here, files.absolute
 local match, find, gmatch = string.match, string.find, string.gmatch
 
 local data = {
-  listens = {}, trusted_proxies = {}, modules = {}, servlets = {}, files = files.paths,
+  listens = {}, metrics = {}, trusted_proxies = {}, modules = {}, servlets = {}, files = files.paths,
   workers = { min = 1, max = 256, idle_timeout = 5, max_requests = 0, patience = 0.001 },
   timeouts = { head = 10, body = 30, keepalive = 60, write = 30, queue = 10, request = 0, drain = 30 },
   limits = { head = 32 * 1024, body = 64 * 1024 * 1024, headers = 100 },
@@ -131,27 +131,45 @@ local function address(written)
   return { family = family, host = name, port = port }
 end
 
+-- An address to listen at, or nil, which has been told.
+local function listener(word, given, backlog)
+  if math.type(given) == "integer" then given = tostring(given) end
+  if type(given) ~= "string" or #given > 1000 then
+    return mistake(string.format('%s: %s is no address, expected one such as "0.0.0.0:8080"', word, show(given)))
+  end
+  local listen, why = address(given)
+  if not listen then return mistake(string.format("%s %s: %s", word, show(given), why)) end
+  local place = here()
+  listen.text, listen.backlog, listen.proxy_protocol = given, backlog, false
+  listen.file, listen.line = place.file, place.line
+  return listen
+end
+
+-- One of these that has the same address, or nil.
+local function same_address(listens, listen)
+  for _, other in ipairs(listens) do
+    if other.host == listen.host and other.port == listen.port then return other end
+  end
+end
+
 function words.listen(given)
   local options = { backlog = 1024, proxy_protocol = false }
   if type(given) == "table" then
     fields("listen", given, { backlog = count(1, 65535), proxy_protocol = boolean }, options)
     given = given[1]
   end
-  if math.type(given) == "integer" then given = tostring(given) end
-  if type(given) ~= "string" or #given > 1000 then
-    return mistake('listen: ' .. show(given) .. ' is no address, expected one such as "0.0.0.0:8080"')
+  local listen = listener("listen", given, options.backlog)
+  if not listen then return end
+  local other = same_address(data.listens, listen)
+  if other then
+    return mistake(string.format("listen %s: already at %s:%d", show(given), other.file, other.line))
   end
-  local listen, why = address(given)
-  if not listen then return mistake(string.format("listen %s: %s", show(given), why)) end
-  local place = here()
-  for _, other in ipairs(data.listens) do
-    if other.host == listen.host and other.port == listen.port then
-      return mistake(string.format("listen %s: already at %s:%d", show(given), other.file, other.line))
-    end
-  end
-  listen.text, listen.backlog, listen.proxy_protocol = given, options.backlog, options.proxy_protocol
-  listen.file, listen.line = place.file, place.line
+  listen.proxy_protocol = options.proxy_protocol
   table.insert(data.listens, listen)
+end
+
+function words.metrics(given)
+  data.metrics = { given ~= "off" and listener("metrics", given, 1024) or nil }
 end
 
 -- "192.0.2.7", "10.0.0.0/8", "2001:db8::/32", "unix"
@@ -414,6 +432,12 @@ local function check_whole()
   if #data.listens == 0 then
     table.insert(data.listens, { family = "inet", host = "0.0.0.0", port = 8080, text = "0.0.0.0:8080",
       backlog = 1024, proxy_protocol = false, file = main_path, line = 0 })
+  end
+  for _, metrics in ipairs(data.metrics) do
+    local listen = same_address(data.listens, metrics)
+    if listen then
+      mistake(string.format("metrics %s: %s:%d listens there", show(metrics.text), listen.file, listen.line), metrics)
+    end
   end
   for _, servlet in ipairs(data.servlets) do
     local what = string.format("load_servlet %s: ", show(servlet.text))

@@ -16,6 +16,7 @@
 
 struct board_private {
 	size_t size;		/* of the whole mapping */
+	size_t slot_count, tally_count;
 	int wake_fd, wake_read_fd;
 };
 
@@ -26,9 +27,9 @@ page_size(void)
 }
 
 static struct board_private *
-board_private(struct board *b)
+board_private(const struct board *b)
 {
-	return (struct board_private *)(void *)((char *)b - page_size());
+	return (struct board_private *)(void *)((char *)(uintptr_t)b - page_size());
 }
 
 static int
@@ -50,11 +51,21 @@ wake_pipe_open(int fds[2])
 	return 0;
 }
 
+/* Of one slot, in octets; workers do not write to one cache line. */
+static size_t
+row_size(size_t tally_count)
+{
+	size_t line = _Alignof(struct slot);
+
+	return (tally_count * sizeof(struct tally) + line - 1) / line * line;
+}
+
 struct board *
-board_new(uint32_t slot_count)
+board_new(uint32_t slot_count, size_t tally_count)
 {
 	size_t page = page_size();
-	size_t size = sizeof(struct board) + (size_t)slot_count * sizeof(struct slot);
+	size_t size = sizeof(struct board) +
+	    slot_count * (sizeof(struct slot) + row_size(tally_count));
 	struct board_private *private;
 	struct board *b;
 	int fds[2], saved;
@@ -72,6 +83,8 @@ board_new(uint32_t slot_count)
 
 	private = (struct board_private *)(void *)map;
 	private->size = size;
+	private->slot_count = slot_count;
+	private->tally_count = tally_count;
 	private->wake_read_fd = fds[0];
 	private->wake_fd = fds[1];
 
@@ -98,6 +111,31 @@ board_free(struct board *b)
 	close(private->wake_fd);
 	close(private->wake_read_fd);
 	munmap(private, private->size);
+}
+
+struct tally *
+board_tallies(const struct board *b, size_t slot)
+{
+	const struct board_private *private = board_private(b);
+	const char *rows = (const char *)(b->slots + private->slot_count);
+
+	if (private->tally_count == 0)
+		return NULL;
+	return (struct tally *)(uintptr_t)(rows + slot * row_size(private->tally_count));
+}
+
+size_t
+board_slots_used(const struct board *b)
+{
+	size_t used = atomic_load(&b->slots_used), most = board_private(b)->slot_count;
+
+	return used < most ? used : most;
+}
+
+void
+board_read_only(struct board *b)
+{
+	mprotect(b, board_private(b)->size - page_size(), PROT_READ);
 }
 
 /* A slot that was in state `old` is no longer: take it out of the counts. */
@@ -181,7 +219,10 @@ board_wake(struct board *b)
 void
 board_take(struct board *b, struct slot *s)
 {
-	(void)b;
+	uint32_t at = (uint32_t)(s - b->slots);
+
+	if (at >= atomic_load(&b->slots_used))
+		atomic_store(&b->slots_used, at + 1);
 	atomic_store(&s->pid, 0);
 	atomic_store(&s->since_ns, 0);
 	atomic_store(&s->requests, 0);

@@ -9,11 +9,14 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "tally.h"
 
 enum slot_state {
 	SLOT_FREE,	/* no worker */
@@ -35,6 +38,7 @@ struct slot {
 	_Atomic uint64_t requests;		/* answered by this worker */
 	_Atomic uint32_t connections;		/* it holds now */
 	_Atomic uint32_t wants_replacement;	/* has reached max_requests */
+	_Atomic uint64_t overdue;		/* refused after timeouts.queue, by all workers of this slot */
 
 	/* The current request, valid while since_ns is set (and after a crash in it). */
 	uint32_t route;				/* index of the servlet in the configuration */
@@ -49,6 +53,14 @@ struct slot {
 	char head[SLOT_HEAD_MAX];		/* request line and fields, raw */
 };
 
+/* What a worker has died of that should not have: a signal's number, or these. */
+enum {
+	BOARD_DEATH_EXIT = 0,		/* exit() in a servlet, or a status that is not 0 */
+	BOARD_DEATH_TIMEOUT = NSIG,	/* timeouts.request was over */
+	BOARD_DEATH_DRAIN,		/* timeouts.drain was */
+	BOARD_DEATHS
+};
+
 struct board {
 	_Atomic uint32_t busy;		/* workers that are RUNNING now */
 	_Atomic uint32_t peak;		/* most of them at once since the zygote last read (and reset) it */
@@ -61,16 +73,31 @@ struct board {
 					 * the zygote reads and resets it */
 	_Atomic uint32_t workers;	/* alive and not leaving; written by the zygote */
 	_Atomic uint32_t loading;	/* what the zygote is loading: program.h */
+	/* Counted by the zygote. */
+	_Atomic uint64_t forks;
+	_Atomic uint64_t deaths[BOARD_DEATHS];
+	_Atomic uint32_t slots_used;	/* no worker has been at this index or above */
 	uint32_t slot_count;
 	int wake_read_fd;		/* the zygote, as long as it has no workers, learns here where to wait */
 	struct slot slots[];
 };
 
-/* A zeroed board of so many slots in shared memory, or NULL and errno.  Its
- * size and wake pipe are remembered outside of the shared part, so that
- * board_free() trusts nothing a worker may have written. */
-struct board *board_new(uint32_t slot_count);
+/* A zeroed board of so many slots in shared memory, each with a row of so many
+ * tallies (0: none), or NULL and errno.  Its dimensions and wake pipe are
+ * remembered outside of the shared part, so that board_free() and what reads
+ * from without trust nothing a worker may have written. */
+struct board *board_new(uint32_t slot_count, size_t tally_count);
 void board_free(struct board *b);
+
+/* The tallies of that slot, or NULL where there are none. */
+struct tally *board_tallies(const struct board *b, size_t slot);
+
+/* How many slots, from the first, have ever been used: what lies behind has
+ * never been touched, and reading it would take memory. */
+size_t board_slots_used(const struct board *b);
+
+/* This process writes to it no more. */
+void board_read_only(struct board *b);
 
 /* Worker side.  All are a few atomic operations; board_wake is a system call. */
 

@@ -94,6 +94,8 @@ struct config {
 	const char *directory;	/* of file */
 	struct config_listen *listens;
 	size_t listen_count;	/* at least 1: the default has line 0 */
+	struct config_listen *metrics;
+	size_t metrics_count;	/* 0: off (the default), or 1 */
 	struct config_network *trusted_proxies;
 	size_t trusted_proxy_count;
 	struct config_module *modules;

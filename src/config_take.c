@@ -301,6 +301,7 @@ config_take(lua_State *L)
 	lua_settop(L, 1);
 	luaL_checkstack(L, 20, NULL);
 	TAKE_LIST(L, c, "listens", c->listens, c->listen_count, take_listen);
+	TAKE_LIST(L, c, "metrics", c->metrics, c->metrics_count, take_listen);
 	TAKE_LIST(L, c, "trusted_proxies", c->trusted_proxies, c->trusted_proxy_count,
 	    take_network);
 	TAKE_LIST(L, c, "modules", c->modules, c->module_count, take_module);

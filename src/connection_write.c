@@ -88,6 +88,8 @@ connection_refuse(struct loop *l, struct connection *c, int status, const char *
 		return CONNECTION_GONE;
 	}
 	log_refused(l, c, status, error_page_body(status, head));
+	if (l->tallies != NULL)
+		tally_response(&l->tallies[0], status, error_page_body(status, head));
 	if (c->output == NULL)
 		return connection_linger(l, c);
 	c->refused = true;

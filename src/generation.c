@@ -18,8 +18,35 @@
 #include "program.h"
 #include "zygote.h"
 
+/* For requests, and for metrics. */
+static int
+generation_listen(struct generation *g, const struct generation *old,
+    const struct passed *passed, char *error, size_t error_size)
+{
+	const struct listeners *old_listeners = old != NULL ? &old->listeners : NULL;
+	const struct listeners *old_metrics = old != NULL ? &old->metrics : NULL;
+	const struct config_listen *metrics = g->config->metrics;
+	const struct listener *same;
+
+	if (listeners_open(&g->listeners, old_listeners, passed, g->config, error,
+	    error_size) == -1)
+		return -1;
+	if (g->config->metrics_count == 0)
+		return 0;
+	/* The configuration cannot tell two ways to write one address. */
+	same = listeners_find(&g->listeners, metrics);
+	if (same != NULL)
+		snprintf(error, error_size, "%s:%d: metrics \"%s\": %s:%d listens there",
+		    metrics->place.file, metrics->place.line, metrics->text,
+		    same->listen->place.file, same->listen->place.line);
+	else if (listeners_open_one(&g->metrics, old_metrics, metrics, error, error_size) == 0)
+		return 0;
+	listeners_close(&g->listeners, old_listeners, true);
+	return -1;
+}
+
 struct generation *
-generation_new(struct config *config, const struct listeners *old,
+generation_new(struct config *config, const struct generation *old,
     const struct passed *passed, char *error, size_t error_size)
 {
 	struct generation *g = calloc(1, sizeof(*g));
@@ -33,7 +60,7 @@ generation_new(struct config *config, const struct listeners *old,
 	g->control_fd = -1;
 	if (logs_open(&g->logs, config, error, error_size) == -1)
 		goto fail;
-	if (listeners_open(&g->listeners, old, passed, config, error, error_size) == -1) {
+	if (generation_listen(g, old, passed, error, error_size) == -1) {
 		logs_close(&g->logs);
 		goto fail;
 	}
@@ -46,11 +73,18 @@ fail:
 }
 
 void
-generation_free(struct generation *g, const struct listeners *kept, bool unlink_files)
+generation_close(struct generation *g, const struct generation *kept, bool unlink_files)
+{
+	listeners_close(&g->listeners, kept != NULL ? &kept->listeners : NULL, unlink_files);
+	listeners_close(&g->metrics, kept != NULL ? &kept->metrics : NULL, unlink_files);
+}
+
+void
+generation_free(struct generation *g, const struct generation *kept, bool unlink_files)
 {
 	if (g == NULL)
 		return;
-	listeners_close(&g->listeners, kept, unlink_files);
+	generation_close(g, kept, unlink_files);
 	logs_close(&g->logs);
 	if (g->control_fd != -1)
 		close(g->control_fd);
@@ -67,7 +101,8 @@ generation_start(struct generation *g, unsigned number,
 	pid_t master = getpid(), pid;
 	int pair[2], saved;
 
-	g->board = board_new(g->config->workers.max + ZYGOTE_SLOTS_SPARE);
+	g->board = board_new(g->config->workers.max + ZYGOTE_SLOTS_SPARE,
+	    g->config->metrics_count > 0 ? g->config->servlet_count + 1 : 0);
 	if (g->board == NULL)
 		return -1;
 	if (control_open(pair) == -1)

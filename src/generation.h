@@ -31,6 +31,7 @@ struct generation {
 	enum generation_state state;
 	struct config *config;
 	struct listeners listeners;
+	struct listeners metrics;	/* one at most */
 	struct logs logs;
 	struct board *board;
 	pid_t pid;			/* of the zygote, 0: none */
@@ -45,13 +46,16 @@ struct generation {
 /* Takes the configuration over, opens its logs, then its listeners (those of
  * `old`, which may be NULL, where the address is the same; passed ones).  NULL
  * with the reason in error; the configuration is then freed. */
-struct generation *generation_new(struct config *config, const struct listeners *old,
+struct generation *generation_new(struct config *config, const struct generation *old,
     const struct passed *passed, char *error, size_t error_size);
 
-/* Ends what is left of it: never a process, so that must have been reaped.
- * Listeners that `kept` (may be NULL) has stay open, the files of other unix
- * sockets are removed if unlink_files. */
-void generation_free(struct generation *g, const struct listeners *kept, bool unlink_files);
+/* Closes its listeners but those that `kept` (may be NULL) has; the files of the
+ * others that are unix sockets are removed if unlink_files. */
+void generation_close(struct generation *g, const struct generation *kept, bool unlink_files);
+
+/* The same, and ends what is left of it: never a process, so that must have been
+ * reaped. */
+void generation_free(struct generation *g, const struct generation *kept, bool unlink_files);
 
 /* Forks its zygote, as number `number`.  terminal_fd as in zygote.h.  In the
  * child in_child(context, g) is called first, to let go what is the master's.

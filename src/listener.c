@@ -254,12 +254,14 @@ listens_by_default(const struct config *config)
 	return config->listen_count == 1 && config->listens[0].place.line == 0;
 }
 
-/* Adds a listener for the address, if that needs one.  0, or -1 with the reason. */
+/* Adds a listener for the address, if that needs one.  passed may be NULL.  0, or
+ * -1 with the reason. */
 static int
 listener_add(struct listeners *l, const struct listeners *old, const struct passed *passed,
     const struct config_listen *address, char *error, size_t error_size)
 {
-	struct listener new = { .listen = address, .passed = passed_find(passed, address) };
+	struct listener new = { .listen = address,
+	    .passed = passed != NULL ? passed_find(passed, address) : NULL };
 	const struct listener *known = listeners_find(l, address);
 	const struct config_place *place = &address->place;
 
@@ -327,6 +329,22 @@ listeners_open(struct listeners *l, const struct listeners *old, const struct pa
 	return 0;
 
 fail:
+	listeners_close(l, old, true);
+	return -1;
+}
+
+int
+listeners_open_one(struct listeners *l, const struct listeners *old,
+    const struct config_listen *address, char *error, size_t error_size)
+{
+	l->count = 0;
+	l->at = calloc(1, sizeof(l->at[0]));
+	if (l->at == NULL) {
+		snprintf(error, error_size, "%s: out of memory", address->place.file);
+		return -1;
+	}
+	if (listener_add(l, old, NULL, address, error, error_size) == 0)
+		return 0;
 	listeners_close(l, old, true);
 	return -1;
 }

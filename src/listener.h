@@ -34,6 +34,10 @@ struct listeners {
 int listeners_open(struct listeners *l, const struct listeners *old,
     const struct passed *passed, const struct config *config, char *error, size_t error_size);
 
+/* The same of one address, whatever was passed. */
+int listeners_open_one(struct listeners *l, const struct listeners *old,
+    const struct config_listen *address, char *error, size_t error_size);
+
 /* The listener of that address, or NULL (in may be NULL). */
 const struct listener *listeners_find(const struct listeners *in,
     const struct config_listen *address);

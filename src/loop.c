@@ -51,9 +51,10 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 }
 
 int
-loop_open(struct loop *l, struct slot *slot, int access_log_fd)
+loop_open(struct loop *l, struct slot *slot, struct tally *tallies, int access_log_fd)
 {
 	l->slot = slot;
+	l->tallies = tallies;
 	l->access_log_fd = access_log_fd;
 	loop_access_opened(l);
 	l->now_ms = clock_ms();

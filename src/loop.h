@@ -46,6 +46,7 @@ struct loop {
 	struct poller *poller;
 	const struct config *config;
 	struct slot *slot;
+	struct tally *tallies;		/* the slot's row; NULL: nothing is counted */
 	bool stopping;			/* nobody follows: no keep-alive any more */
 	uint64_t now_ms;
 	struct request_pool requests;
@@ -69,8 +70,9 @@ struct loop {
 /* Allocates what may be allocated before the worker is forked.  0, or -1 and errno. */
 int loop_prepare(struct loop *l, const struct config *config, bool access_log);
 
-/* In the worker: makes the poller.  0, or -1 and errno. */
-int loop_open(struct loop *l, struct slot *slot, int access_log_fd);
+/* In the worker: makes the poller.  tallies: the slot's row, or NULL.  0, or -1
+ * and errno. */
+int loop_open(struct loop *l, struct slot *slot, struct tally *tallies, int access_log_fd);
 
 /* Milliseconds until something expires, -1: nothing does. */
 int loop_timeout(const struct loop *l);

@@ -124,6 +124,7 @@ master_reopen_logs(struct master *m)
 		failed |= generation_reopen_logs(m->current);
 		master_use_log(m, m->current->logs.error_fd);
 	}
+	m->metrics.stale = true;
 	if (failed)
 		log_error("not all logs have been opened again: the old files are used on");
 	else
@@ -187,7 +188,7 @@ static void
 master_wait(struct master *m)
 {
 	struct pollfd fds[POLL_MAX];
-	uint64_t now = clock_ns(), due = m->settle_ns, wait;
+	uint64_t now = clock_ns(), due = earlier(m->settle_ns, m->metrics.restart_ns), wait;
 	struct timespec t;
 	nfds_t n = 0;
 
@@ -239,6 +240,7 @@ master_serve(struct master *m)
 	while (m->current != NULL || m->candidate != NULL || m->leaving != NULL) {
 		uint64_t now;
 
+		master_metrics_renew(m);
 		master_wait(m);
 		/* READY before death: who says it and dies has served. */
 		master_listen(m, m->candidate);
@@ -309,7 +311,7 @@ int
 master_run(struct config *config, const char *path, bool daemon)
 {
 	struct master m = { .terminal_fd = -1, .daemon_fd = -1, .log_fd = -1,
-	    .pidfile.fd = -1 };
+	    .pidfile.fd = -1, .metrics.turn_fd = -1 };
 	char error[1024];
 	int status;
 
@@ -330,7 +332,9 @@ master_run(struct config *config, const char *path, bool daemon)
 		return 1;
 	}
 	log_info("modserver %s starts with %s", MODSERVER_VERSION, m.candidate->config->file);
+	m.metrics.sum.started_s = (int64_t)time(NULL);
 	status = master_serve(&m);
+	master_metrics_end(&m);
 	watch_free(m.watch);
 	file_list_free(&m.served);
 	file_list_free(&m.tried);

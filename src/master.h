@@ -7,6 +7,7 @@
  *
  *	master.c	starting, stopping, the loop
  *	master_reload.c	generations that load, take over, die
+ *	master_metrics.c	what outlives them, and who tells it
  */
 #ifndef MASTER_H
 #define MASTER_H
@@ -20,12 +21,21 @@
 #include "file_list.h"
 #include "generation.h"
 #include "handover.h"
+#include "metrics.h"
 #include "passed.h"
 #include "pidfile.h"
 
 #define SECOND_NS 1000000000u
 
 struct watch;
+
+struct master_metrics {
+	struct metrics sum;		/* of what has ended, and of the master itself */
+	pid_t pid;			/* of the process that answers, 0: none */
+	int turn_fd;			/* our end of metrics.h's; -1 */
+	bool stale;			/* we know more than it does */
+	uint64_t restart_ns;		/* when the next is forked, 0: not set */
+};
 
 struct master {
 	struct generation *current;	/* serves, or waits for a new zygote */
@@ -34,6 +44,7 @@ struct master {
 	struct handover_sockets handover;
 	struct passed passed;
 	struct pidfile pidfile;
+	struct master_metrics metrics;
 	struct watch *watch;		/* NULL: reload "off" */
 	struct file_list served;	/* what the current generation was made of */
 	struct file_list tried;		/* and the one that was last loaded */
@@ -83,5 +94,20 @@ bool master_knows(const struct master *m, pid_t pid);
 
 /* Tells its zygote to leave or stop, and bounds the time for it. */
 void master_let_go(struct generation *g, enum control_message how);
+
+/* ----------------------------------------------------- master_metrics.c */
+
+/* Sees to it that the process that answers, if there is to be one, knows what we
+ * know.  Before each wait. */
+void master_metrics_renew(struct master *m);
+
+/* Whether the process that has been reaped was that one. */
+bool master_metrics_lost(struct master *m, pid_t pid, int status);
+
+/* Lets go of it: in another child of the master, or when it has ended. */
+void master_metrics_forget(struct master *m);
+
+/* The server has ended. */
+void master_metrics_end(struct master *m);
 
 #endif

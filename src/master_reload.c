@@ -50,12 +50,14 @@ master_in_child(void *context, struct generation *self)
 		close(m->daemon_fd);
 	for (g = m->leaving; g != NULL; g = next) {
 		next = g->next;
-		generation_free(g, &self->listeners, false);
+		generation_free(g, self, false);
 	}
 	if (m->current != self)
-		generation_free(m->current, &self->listeners, false);
+		generation_free(m->current, self, false);
 	if (m->candidate != self)
-		generation_free(m->candidate, &self->listeners, false);
+		generation_free(m->candidate, self, false);
+	listeners_close(&self->metrics, NULL, false);
+	master_metrics_forget(m);
 }
 
 int
@@ -69,18 +71,15 @@ master_start_zygote(struct master *m, struct generation *g)
 	}
 	m->numbers++;
 	g->kill_ns = g->started_ns + LOAD_MAX_NS;
+	m->metrics.stale = true;
 	return 0;
 }
 
-static const struct listeners *
-master_listeners(const struct master *m)
-{
-	return m->current != NULL ? &m->current->listeners : NULL;
-}
-
 static void
-master_reload_failed(void)
+master_reload_failed(struct master *m)
 {
+	m->metrics.sum.reloads_failed++;
+	m->metrics.stale = true;
 	log_error("reload failed: the configuration loaded before stays in force");
 	notify_send("READY=1");
 }
@@ -149,8 +148,7 @@ master_load(struct master *m, struct config *config)
 
 	m->tried_since = watch_now();
 	master_watch(m, config);
-	m->candidate = generation_new(config, master_listeners(m), &m->passed, error,
-	    sizeof(error));
+	m->candidate = generation_new(config, m->current, &m->passed, error, sizeof(error));
 	if (m->candidate == NULL) {
 		master_problem(m, "%s", error);
 		return -1;
@@ -162,7 +160,7 @@ master_load(struct master *m, struct config *config)
 		master_write_pidfile(m, config);
 	}
 	if (master_start_zygote(m, m->candidate) == -1) {
-		generation_free(m->candidate, master_listeners(m), true);
+		generation_free(m->candidate, m->current, true);
 		m->candidate = NULL;
 		return -1;
 	}
@@ -198,12 +196,13 @@ master_reload(struct master *m)
 		master_log_lines(errors);
 	free(errors);
 	if (config == NULL || master_load(m, config) == -1)
-		master_reload_failed();
+		master_reload_failed(m);
 }
 
 /* Those that are not in `known` already. */
 static void
-log_listeners(const struct listeners *l, const struct listeners *known)
+log_listeners(const struct listeners *l, const struct listeners *known, const char *what,
+    const char *path)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		const struct config_listen *c = l->at[i].listen;
@@ -211,14 +210,14 @@ log_listeners(const struct listeners *l, const struct listeners *known)
 		if (listeners_find(known, c) != NULL)
 			continue;
 		if (l->at[i].passed != NULL)
-			log_info("listening on %s, passed as \"%s\"", l->at[i].passed->text,
+			log_info("%s %s, passed as \"%s\"", what, l->at[i].passed->text,
 			    l->at[i].passed->name);
 		else if (c->family == LISTEN_UNIX)
-			log_info("listening on unix:%s", c->host);
+			log_info("%s unix:%s", what, c->host);
 		else if (c->family == LISTEN_INET6)
-			log_info("listening on http://[%s]:%u/", c->host, c->port);
+			log_info("%s http://[%s]:%u%s", what, c->host, c->port, path);
 		else
-			log_info("listening on http://%s:%u/", c->host, c->port);
+			log_info("%s http://%s:%u%s", what, c->host, c->port, path);
 	}
 }
 
@@ -259,7 +258,8 @@ master_promote(struct master *m)
 	m->served = m->tried;
 	m->tried = (struct file_list){ NULL, 0, 0 };
 	master_use_log(m, new->logs.error_fd);
-	log_listeners(&new->listeners, old != NULL ? &old->listeners : NULL);
+	log_listeners(&new->listeners, old != NULL ? &old->listeners : NULL, "listening on", "/");
+	log_listeners(&new->metrics, old != NULL ? &old->metrics : NULL, "metrics at", "/metrics");
 	master_write_pidfile(m, new->config);
 	log_info("generation %u serves %zu %s", new->number, new->config->servlet_count,
 	    new->config->servlet_count == 1 ? "servlet" : "servlets");
@@ -270,18 +270,22 @@ master_promote(struct master *m)
 	if (geteuid() == 0 && (!new->config->has_user || new->config->uid == 0))
 		log_warning("servlets run as root: the configuration has no user for them");
 	notify_send("READY=1\nMAINPID=%ld\nSTATUS=generation %u", (long)getpid(), new->number);
+	m->metrics.stale = true;
+	if (metrics_use(&m->metrics.sum, new->config) == -1)
+		log_error("metrics of routes: %s", strerror(errno));
 	if (old == NULL) {
 		master_started(m);
 		return;
 	}
+	m->metrics.sum.reloads++;
 	/* Its zygote keeps its own copies until it has been told. */
 	if (old->state == GENERATION_SERVING)
 		master_let_go(old, CONTROL_LEAVE);
 	else
 		generation_kill(old);
-	listeners_close(&old->listeners, &new->listeners, true);
+	generation_close(old, new, true);
 	if (old->pid == 0) {
-		generation_free(old, &new->listeners, false);
+		generation_free(old, new, false);
 		return;
 	}
 	old->state = GENERATION_LEAVING;
@@ -334,6 +338,15 @@ master_listen(struct master *m, struct generation *g)
 
 /* ------------------------------------------------------- zygotes that die */
 
+/* The zygote has been reaped, and with it all its workers. */
+static void
+master_ended(struct master *m, struct generation *g)
+{
+	metrics_add(&m->metrics.sum, g->board, g->config);
+	m->metrics.stale = true;
+	generation_ended(g);
+}
+
 /* The generation that serves has lost its zygote. */
 static void
 master_lost_current(struct master *m, int status)
@@ -356,7 +369,8 @@ master_lost_current(struct master *m, int status)
 	if (g->restarts > 0)
 		pause = g->restarts > 5 ? RESTART_MAX_S : 1u << (g->restarts - 1);
 	g->restarts++;
-	generation_ended(g);
+	m->metrics.sum.zygote_deaths += g->served_ns != 0;
+	master_ended(m, g);
 	g->state = GENERATION_WAITING;
 	g->restart_ns = clock_ns() + (uint64_t)pause * SECOND_NS;
 	if (pause > 0)
@@ -373,11 +387,11 @@ master_lost_candidate(struct master *m, int status)
 		master_problem(m, "%s", text);
 	generation_ended(g);
 	m->candidate = NULL;
-	generation_free(g, master_listeners(m), true);
+	generation_free(g, m->current, true);
 	if (m->stopping)
 		return;
 	if (m->current != NULL)
-		master_reload_failed();
+		master_reload_failed(m);
 	else
 		m->status = 1;
 }
@@ -385,6 +399,8 @@ master_lost_candidate(struct master *m, int status)
 void
 master_lost(struct master *m, pid_t pid, int status)
 {
+	if (master_metrics_lost(m, pid, status))
+		return;
 	/* What it has still said: READY, or what is to be mended. */
 	if (m->candidate != NULL && m->candidate->pid == pid)
 		master_listen(m, m->candidate);
@@ -412,8 +428,8 @@ master_lost(struct master *m, pid_t pid, int status)
 		else if (!m->stopping)
 			log_error("generation %u ended before it had left", gone->number);
 		*g = gone->next;
-		generation_ended(gone);
-		generation_free(gone, master_listeners(m), false);
+		master_ended(m, gone);
+		generation_free(gone, m->current, false);
 		return;
 	}
 }

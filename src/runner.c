@@ -99,6 +99,15 @@ runner_name(struct worker *w)
 	memcpy(w->setup->slot->request_id, w->servlet.request_id, SLOT_ID_MAX);
 }
 
+/* Of a request that no route answers none. */
+static uint32_t
+runner_route_index(const struct worker *w)
+{
+	const struct servlet *s = &w->servlet;
+
+	return s->route != NULL ? (uint32_t)(s->route - s->config->servlets) : UINT32_MAX;
+}
+
 /* What the zygote needs to know should this process die now. */
 static void
 runner_note(struct worker *w, const struct connection *c)
@@ -107,7 +116,7 @@ runner_note(struct worker *w, const struct connection *c)
 	struct slot *slot = w->setup->slot;
 	size_t length = r->parser.head_length;
 
-	slot->route = (uint32_t)(w->servlet.route - w->servlet.config->servlets);
+	slot->route = runner_route_index(w);
 	slot->status = 0;
 	slot->sent_bytes = 0;
 	slot->logged = 0;
@@ -195,7 +204,7 @@ runner_redirect(struct worker *w, int redirects)
 		runner_answer(w, status);
 		return 0;
 	}
-	w->setup->slot->route = (uint32_t)(s->route - s->config->servlets);
+	w->setup->slot->route = runner_route_index(w);
 	return 1;
 }
 
@@ -236,12 +245,20 @@ runner_may_hold(struct worker *w, uint64_t now)
 	    w->pace_ns >= AWAKE_NS;
 }
 
+/* Where this request is counted; there are tallies. */
+static struct tally *
+runner_tally(const struct worker *w)
+{
+	return &w->loop.tallies[w->servlet.route != NULL ? runner_route_index(w) + 1 : 0];
+}
+
 /* Calls the servlet and finishes the response, with the loop out of hand. */
 static bool
 runner_call(struct worker *w)
 {
 	struct board *b = w->setup->board;
 	uint64_t now = clock_ns();
+	uint64_t ran = 0;
 	const char *wrong;
 	int result;
 	bool taken;
@@ -265,15 +282,19 @@ runner_call(struct worker *w)
 	if (wrong != NULL)
 		rlog(&w->servlet, "%s", wrong);
 	servlet_end(&w->servlet);
+	if (w->loop.tallies != NULL)
+		ran = clock_ns() - now;
 	taken = helper_leave(&w->helper);
 	board_ran(w->setup->slot);
+	if (w->loop.tallies != NULL)
+		tally_duration(runner_tally(w), ran);
 	return taken;
 }
 
 /* What an extended access line says more.  The time is since the request could
  * have been answered, until it was. */
 static void
-runner_extend(const struct worker *w, bool routed, bool ran, struct access_extension *x)
+runner_extend(const struct worker *w, bool ran, struct access_extension *x)
 {
 	const struct servlet *s = &w->servlet;
 	uint64_t now = clock_ns(), since = s->connection->request->ready_ns;
@@ -282,12 +303,12 @@ runner_extend(const struct worker *w, bool routed, bool ran, struct access_exten
 		since = ran ? atomic_load_explicit(&w->helper.entered_ns, memory_order_relaxed) : now;
 	x->duration_ns = since < now ? now - since : 0;
 	x->request_id = s->request_id;
-	x->route = routed ? s->route->route : NULL;
+	x->route = s->route != NULL ? s->route->route : NULL;
 }
 
-/* routed: to a servlet, which ran or did not. */
+/* ran: a servlet did. */
 static void
-runner_log(struct worker *w, bool routed, bool ran)
+runner_log(struct worker *w, bool ran)
 {
 	const struct slot *slot = w->setup->slot;
 	struct access_extension x;
@@ -301,7 +322,7 @@ runner_log(struct worker *w, bool routed, bool ran)
 	if (length > SLOT_HEAD_MAX)
 		length = SLOT_HEAD_MAX;
 	if (w->setup->config->access_extended)
-		runner_extend(w, routed, ran, &x);
+		runner_extend(w, ran, &x);
 	length = access_log_format_head(w->servlet.client.address, slot->started_s,
 	    slot->head, length, w->response.status, w->response.sent_bytes,
 	    w->setup->config->access_extended ? &x : NULL, line);
@@ -346,11 +367,7 @@ runner_begin(struct worker *w, struct connection *c)
 static void
 runner_refuse(struct worker *w, int status)
 {
-	struct servlet *s = &w->servlet;
-
-	if (s->route == NULL)
-		s->route = &s->config->servlets[0];
-	runner_note(w, s->connection);
+	runner_note(w, w->servlet.connection);
 	if (status == 204)
 		response_set_status(&w->response, 204);
 	else
@@ -363,20 +380,20 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 {
 	struct servlet *s = &w->servlet;
 	int status = runner_overdue(w, c);
-	bool routed;
 
 	if (status == 499) {
 		log_info("%s: a request is not run: its client has gone", c->remote);
 		connection_close(&w->loop, c);
 		return CONNECTION_GONE;
 	}
-	if (status != 0)
+	if (status != 0) {
+		tally_count(&w->setup->slot->overdue, 1);
 		return connection_refuse(&w->loop, c, status, "waited longer than timeouts.queue");
+	}
 	w->request_count++;
 	runner_begin(w, c);
 	status = runner_route(w, s, c->request->buffer + c->request->head.target,
 	    c->request->head.target_length);
-	routed = status == 0;
 	if (status == 0 && !runner_allows(s->route, c->request->buffer + c->request->head.method,
 	    c->request->head.method_length))
 		status = 405;
@@ -387,7 +404,9 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 	} else {
 		runner_refuse(w, status);
 	}
-	runner_log(w, routed, status == 0);
+	runner_log(w, status == 0);
+	if (w->loop.tallies != NULL)
+		tally_response(runner_tally(w), w->response.status, w->response.sent_bytes);
 	atomic_store_explicit(&w->setup->slot->requests, w->request_count, memory_order_relaxed);
 	if (w->response.broken) {
 		/* Cut, so that the client sees that something is missing. */

@@ -81,7 +81,7 @@ worker_init(struct worker *w, const struct worker_setup *setup)
 	w->control = SOURCE_CONTROL;
 	w->processors = processor_count();
 	helper_init(&w->helper, w, setup->config->workers.patience_ns);
-	if (loop_open(&w->loop, setup->slot, setup->access_log_fd) == -1)
+	if (loop_open(&w->loop, setup->slot, setup->tallies, setup->access_log_fd) == -1)
 		return -1;
 	w->response.write_timeout_ms = setup->config->timeouts.write;
 	w->servlet.config = setup->config;

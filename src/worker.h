@@ -36,6 +36,7 @@ struct worker_setup {
 	const struct handover_sockets *handover;
 	struct board *board;
 	struct slot *slot;
+	struct tally *tallies;	/* the slot's, or NULL */
 	int control_fd;		/* control.h; its end means that the zygote is gone */
 	int access_log_fd;	/* -1: off */
 };

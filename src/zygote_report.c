@@ -111,6 +111,36 @@ report_access(const struct zygote *z, const struct request_note *n, int status)
 		log_error("access log: %s", strerror(errno));
 }
 
+/* The request that its worker could not count, in its stead. */
+static void
+count_request(const struct zygote *z, size_t at, const struct request_note *n, int status)
+{
+	struct tally *t = board_tallies(z->board, at);
+
+	if (t == NULL || !n->running)
+		return;
+	if (n->servlet != NULL)
+		t += 1 + (n->servlet - z->setup->config->servlets);
+	tally_response(t, n->status != 0 ? (int)n->status : status, n->sent_bytes);
+	tally_duration(t, n->age_ms * 1000000u);
+}
+
+static void
+count_death(const struct zygote *z, const struct zygote_worker *w,
+    const struct request_note *n, int status, bool overtime)
+{
+	int cause;
+
+	if (WIFSIGNALED(status))
+		cause = overtime ? BOARD_DEATH_TIMEOUT : w->killed ? BOARD_DEATH_DRAIN :
+		    WTERMSIG(status);
+	else if (n->running || WEXITSTATUS(status) != 0)
+		cause = BOARD_DEATH_EXIT;
+	else
+		return;
+	tally_count(&z->board->deaths[cause], 1);
+}
+
 void
 zygote_report_death(const struct zygote *z, size_t at, int status)
 {
@@ -124,6 +154,8 @@ zygote_report_death(const struct zygote *z, size_t at, int status)
 	note_request(&n, request, sizeof(request));
 	overtime = n.running && w->overtime_ns != 0 && w->overtime_of_ns == n.since_ns;
 	report_access(z, &n, overtime ? 504 : 500);
+	count_request(z, at, &n, overtime ? 504 : 500);
+	count_death(z, w, &n, status, overtime);
 	if (w->killed || (overtime && WIFSIGNALED(status)))
 		return;		/* zygote_report_running() has said why */
 

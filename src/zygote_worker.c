@@ -61,6 +61,7 @@ worker_begin(struct zygote *z, pid_t zygote, size_t at, const int pair[2])
 		.handover = z->setup->handover,
 		.board = z->board,
 		.slot = &z->board->slots[at],
+		.tallies = board_tallies(z->board, at),
 		.control_fd = pair[1],
 		.access_log_fd = z->setup->access_log_fd,
 	};
@@ -99,6 +100,7 @@ zygote_fork_worker(struct zygote *z)
 	z->workers[at] = (struct zygote_worker){ .pid = pid, .control_fd = pair[0],
 	    .started_ns = clock_ns() };
 	atomic_store(&z->board->slots[at].pid, pid);
+	tally_count(&z->board->forks, 1);
 	if (at >= z->slot_top)
 		z->slot_top = at + 1;
 	if (z->overtime_look_ns == 0)

@@ -86,7 +86,7 @@ prepare(void)
 	claim(arena != NULL && response_init(&response) == 0 && handover_open(&sockets) == 0);
 	for (int i = 0; i < 2; i++)
 		claim(loop_prepare(&places[i].loop, &config, true) == 0 &&
-		    loop_open(&places[i].loop, &places[i].slot, null) == 0);
+		    loop_open(&places[i].loop, &places[i].slot, NULL, null) == 0);
 }
 
 static uint64_t

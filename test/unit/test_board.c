@@ -26,7 +26,7 @@ octets_waiting(struct board *b)
 static void
 counts_follow_states(void **unused)
 {
-	struct board *b = board_new(3);
+	struct board *b = board_new(3, 0);
 	struct slot *s = &b->slots[0], *t = &b->slots[1];
 
 	(void)unused;
@@ -72,7 +72,7 @@ counts_follow_states(void **unused)
 static void
 a_full_worker_is_not_idle(void **unused)
 {
-	struct board *b = board_new(2);
+	struct board *b = board_new(2, 0);
 	struct slot *s = &b->slots[0], *t = &b->slots[1];
 
 	(void)unused;
@@ -96,7 +96,7 @@ a_full_worker_is_not_idle(void **unused)
 static void
 a_slot_is_taken_clean(void **unused)
 {
-	struct board *b = board_new(1);
+	struct board *b = board_new(1, 0);
 	struct slot *s = &b->slots[0];
 
 	(void)unused;
@@ -119,7 +119,7 @@ a_slot_is_taken_clean(void **unused)
 static void
 one_wake_is_one_octet(void **unused)
 {
-	struct board *b = board_new(1);
+	struct board *b = board_new(1, 0);
 
 	(void)unused;
 	board_wake(b);
@@ -138,7 +138,7 @@ one_wake_is_one_octet(void **unused)
 static void
 a_full_pipe_blocks_nobody(void **unused)
 {
-	struct board *b = board_new(1);
+	struct board *b = board_new(1, 0);
 
 	(void)unused;
 	for (int i = 0; i < 100000; i++)
@@ -150,7 +150,7 @@ a_full_pipe_blocks_nobody(void **unused)
 static void
 it_is_shared_and_survives_a_wild_writer(void **unused)
 {
-	struct board *b = board_new(8);
+	struct board *b = board_new(8, 0);
 	int status, wake = b->wake_read_fd;
 	pid_t pid = fork();
 
@@ -171,7 +171,7 @@ it_is_shared_and_survives_a_wild_writer(void **unused)
 static void
 many_processes_count_right(void **unused)
 {
-	struct board *b = board_new(4);
+	struct board *b = board_new(4, 0);
 
 	(void)unused;
 	for (int i = 0; i < 4; i++) {

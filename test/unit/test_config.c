@@ -87,6 +87,34 @@ bad(const char *text, int line, const char *said)
 }
 
 static void
+test_metrics(void **state)
+{
+	struct config *c = good("listen \"127.0.0.1:9145\"");
+
+	(void)state;
+	assert_int_equal(c->metrics_count, 0);
+	config_free(c);
+	c = good("\nmetrics \"[::1]:9145\"");
+	assert_int_equal(c->metrics_count, 1);
+	assert_string_equal(c->metrics->text, "[::1]:9145");
+	assert_string_equal(c->metrics->host, "::1");
+	assert_int_equal(c->metrics->family, LISTEN_INET6);
+	assert_int_equal(c->metrics->port, 9145);
+	assert_int_equal(c->metrics->place.line, 2);
+	config_free(c);
+	c = good("metrics \"unix:/tmp/m\" metrics \"off\"");
+	assert_int_equal(c->metrics_count, 0);
+	config_free(c);
+	bad("metrics \"nowhere\"", 1, "metrics \"nowhere\": expected ADDRESS:PORT");
+	bad("metrics {}", 1, "metrics: a table is no address");
+	bad("metrics (\"8081\", \"8082\")", 1, "metrics: more values than it takes");
+	bad("metric \"8081\"", 1, "did you mean `metrics`");
+	/* Whichever comes first. */
+	bad("metrics \"8081\"\nlisten \"0.0.0.0:8081\"", 1, "test.conf:2 listens there");
+	bad("listen \"localhost:8081\"\n\nmetrics \"127.0.0.1:8081\"", 3, "test.conf:1 listens there");
+}
+
+static void
 test_defaults(void **state)
 {
 	struct config *c = good("");
@@ -347,6 +375,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_listen),
 		cmocka_unit_test(test_servlets),
 		cmocka_unit_test(test_servlet_mistakes),

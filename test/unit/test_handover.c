@@ -30,8 +30,8 @@ static int
 setup(void **state)
 {
 	(void)state;
-	return loop_prepare(&a, &config, false) == -1 || loop_open(&a, &slot_a, -1) == -1 ||
-	    loop_prepare(&b, &config, false) == -1 || loop_open(&b, &slot_b, -1) == -1 ||
+	return loop_prepare(&a, &config, false) == -1 || loop_open(&a, &slot_a, NULL, -1) == -1 ||
+	    loop_prepare(&b, &config, false) == -1 || loop_open(&b, &slot_b, NULL, -1) == -1 ||
 	    handover_open(&sockets) == -1;
 }
 

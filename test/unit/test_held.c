@@ -27,7 +27,7 @@ static int
 open_loop(void **state)
 {
 	(void)state;
-	return loop_prepare(&loop, &config, false) == -1 ? -1 : loop_open(&loop, &slot, -1);
+	return loop_prepare(&loop, &config, false) == -1 ? -1 : loop_open(&loop, &slot, NULL, -1);
 }
 
 /* CLIENTS that have been answered with `length` octets, which are held. */

@@ -75,7 +75,7 @@ prepare(void **state)
 	int unused;
 
 	(void)state;
-	setup.board = board_new(2);
+	setup.board = board_new(2, 0);
 	if (setup.board == NULL || handover_open(&handover) == -1)
 		return -1;
 	setup.slot = &setup.board->slots[0];
@@ -85,7 +85,7 @@ prepare(void **state)
 	helper_init(&w->helper, w, config.workers.patience_ns);
 	if (intake_prepare(&w->intake, setup.listeners) == -1 ||
 	    loop_prepare(&w->loop, &config, false) == -1 ||
-	    loop_open(&w->loop, setup.slot, -1) == -1)
+	    loop_open(&w->loop, setup.slot, NULL, -1) == -1)
 		return -1;
 	intake_open(w);
 	served = connect_client(&unused);
