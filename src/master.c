@@ -96,8 +96,11 @@ master_stop(struct master *m, bool now)
 	notify_send("STOPPING=1");
 	log_info(now ? "stopping now" : "stopping: what was accepted is finished first");
 	m->stopping = true;
-	if (m->candidate != NULL)
+	if (m->candidate != NULL) {
 		generation_kill(m->candidate);
+		/* While it is known which of them are the current one's, too. */
+		generation_close(m->candidate, m->current, true);
+	}
 	for (struct generation *g = m->leaving; g != NULL; g = g->next)
 		generation_stop(g, now);
 	if (m->current == NULL)
