@@ -449,6 +449,7 @@ local function check_whole()
     elseif not servlet.is_name and not servlet.optional and not data.modules[servlet.module].optional and
       not host.exists(servlet.path) then
       mistake(what .. "there is no such file (" .. servlet.path .. ")", servlet)
+      table.insert(data.files, servlet.path)
     end
     local other = routes[servlet.route]
     if other then

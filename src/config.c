@@ -144,11 +144,25 @@ format_error(const char *path, const char *what)
 	return asprintf(&text, "%s: %s\n", path, what) == -1 ? NULL : text;
 }
 
-/* Runs in protected mode: path, name, config. Returns the mistakes as light
- * userdata, NULL for none. */
+/* Adds the files of the data on top of the stack. */
+static void
+note_files(lua_State *L, struct file_list *files)
+{
+	lua_getfield(L, -1, "files");
+	for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TSTRING; i++) {
+		if (file_list_add(files, lua_tostring(L, -1)) == -1)
+			luaL_error(L, "out of memory");
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 2);
+}
+
+/* Runs in protected mode: path, name, config, list of files or NULL. Returns the
+ * mistakes as light userdata, NULL for none. */
 static int
 config_build(lua_State *L)
 {
+	struct file_list *files = lua_touserdata(L, 4);
 	void *c = lua_touserdata(L, 3);
 	char *mistakes;
 
@@ -164,13 +178,15 @@ config_build(lua_State *L)
 		lua_pushlightuserdata(L, c);
 		lua_pushvalue(L, 1);
 		lua_call(L, 3, 0);
+	} else if (files != NULL) {
+		note_files(L, files);
 	}
 	lua_pushlightuserdata(L, mistakes);
 	return 1;
 }
 
 struct config *
-config_load(const char *path, char **errors)
+config_load(const char *path, char **errors, struct file_list *files)
 {
 	struct config *c = calloc(1, sizeof(*c));
 	struct budget budget = { .started = clock() };
@@ -187,7 +203,8 @@ config_load(const char *path, char **errors)
 		lua_pushstring(L, absolute);
 		lua_pushstring(L, path);
 		lua_pushlightuserdata(L, c);
-		if (lua_pcall(L, 3, 1, 0) == LUA_OK)
+		lua_pushlightuserdata(L, files);
+		if (lua_pcall(L, 4, 1, 0) == LUA_OK)
 			*errors = lua_touserdata(L, -1);
 		else
 			*errors = format_error(path, lua_tostring(L, -1));

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "../module/module.h"
+#include "file_list.h"
 
 /* Where something was written, for messages: "config.conf:12". */
 struct config_place {
@@ -123,8 +124,10 @@ struct config {
 /* Reads the file and all it includes.  Returns NULL if there was a mistake;
  * then *errors is a malloc'ed text of one or more lines
  * "FILE:LINE: what is wrong, what is expected", each ended by a newline,
- * all mistakes of one run.  Bounded in time and memory whatever the file holds. */
-struct config *config_load(const char *path, char **errors);
+ * all mistakes of one run, and the files that were read or missed are added to
+ * `files`, which may be NULL: one of them is where to mend.  Bounded in time and
+ * memory whatever the file holds. */
+struct config *config_load(const char *path, char **errors, struct file_list *files);
 
 void config_free(struct config *config);
 

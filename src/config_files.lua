@@ -122,6 +122,7 @@ local function source_line(content, wanted)
 end
 
 local function run_file(path, name, place)
+  paths[#paths + 1] = path
   local content, why = host.read(path)
   if not content then
     return mistake(string.format("cannot read %s: %s", name, why), place or { file = name, line = 0 })
@@ -129,7 +130,6 @@ local function run_file(path, name, place)
   local number = #files + 1
   files[number] = { path = path, name = name, directory = match(path, "^(.*)/[^/]*$") }
   if files[number].directory == "" then files[number].directory = "/" end
-  paths[number] = path
   local chunk, problem = host.load(content, number, environment)
   local fine = chunk ~= nil
   if chunk then fine, problem = host.call(chunk) end

@@ -39,6 +39,21 @@ file_list_read(struct file_list *l, int fd)
 	return 0;
 }
 
+int
+file_list_add(struct file_list *l, const char *path)
+{
+	size_t size = strlen(path) + 1;
+	char *octets = realloc(l->octets, l->length + size);
+
+	if (octets == NULL)
+		return -1;
+	memcpy(octets + l->length, path, size);
+	l->octets = octets;
+	l->length += size;
+	l->count++;
+	return 0;
+}
+
 void
 file_list_free(struct file_list *l)
 {

@@ -1,5 +1,6 @@
 /*
- * file_list.h - the files that a generation's programs were made of.
+ * file_list.h - the files that a generation's programs were made of, or those of
+ * a configuration with mistakes.
  *
  * For reload "on" the zygote, which has loaded them, tells the master, which
  * watches them: a list of paths in an unlinked file, each ended by NUL, whose
@@ -21,6 +22,9 @@ struct file_list {
 
 /* Replaces the list by what the file holds.  0, or -1 and errno, and it is empty. */
 int file_list_read(struct file_list *l, int fd);
+
+/* Adds a path.  0, or -1 and errno. */
+int file_list_add(struct file_list *l, const char *path);
 
 void file_list_free(struct file_list *l);
 

@@ -71,7 +71,7 @@ static struct config *
 load(const char *path)
 {
 	char *errors = NULL;
-	struct config *config = config_load(path, &errors);
+	struct config *config = config_load(path, &errors, NULL);
 
 	if (config == NULL)
 		fputs(errors != NULL ? errors : "out of memory\n", stderr);

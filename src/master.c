@@ -330,6 +330,7 @@ master_run(struct config *config, const char *path, bool daemon)
 		return 1;
 	}
 	title_set("master %s", path);
+	m.tried_since = watch_now();
 	if (master_load(&m, config) == -1) {
 		pidfile_close(&m.pidfile);
 		return 1;

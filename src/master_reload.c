@@ -146,7 +146,6 @@ master_load(struct master *m, struct config *config)
 {
 	char error[1024];
 
-	m->tried_since = watch_now();
 	master_watch(m, config);
 	m->candidate = generation_new(config, m->current, &m->passed, error, sizeof(error));
 	if (m->candidate == NULL) {
@@ -191,9 +190,13 @@ master_reload(struct master *m)
 	log_info("reloading %s", m->current->config->file);
 	notify_send("RELOADING=1\nMONOTONIC_USEC=%llu",
 	    (unsigned long long)(clock_ns() / 1000u));
-	config = config_load(m->current->config->file, &errors);
-	if (config == NULL)
+	m->tried_since = watch_now();
+	file_list_free(&m->tried);
+	config = config_load(m->current->config->file, &errors, &m->tried);
+	if (config == NULL) {
 		master_log_lines(errors);
+		master_watch(m, m->current->config);
+	}
 	free(errors);
 	if (config == NULL || master_load(m, config) == -1)
 		master_reload_failed(m);

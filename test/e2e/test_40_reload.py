@@ -222,3 +222,26 @@ def test_reload_on_changes_of_the_configuration(serve):
     assert s.get("/new").status == 200
     s.write('reload "on"\n' + route("hello", "/newer"))
     until(lambda: s.get("/newer").status == 200, 10 * SLOW, "the newer route")
+
+
+def test_reload_on_mends_of_what_a_failed_reload_was_the_first_to_name(serve):
+    s = serve('reload "on"\n' + route("hello"))
+    more, less, it = (os.path.join(s.directory, name) for name in ("more.conf", "less.conf", "it.so"))
+
+    def put(path, text):
+        with open(path + ".new", "w") as f:
+            f.write(text)
+        os.rename(path + ".new", path)
+
+    put(more, "lisen 1\n")
+    s.write('reload "on"\nload_config "more.conf"\n')
+    s.wait_log("lisen")
+    put(more, route("hello", "/included"))
+    until(lambda: s.get("/included").status == 200, 10 * SLOW, "the mended file")
+    s.write('reload "on"\nload_config "less.conf"\nload_servlet ("it.so", "/it")\n')
+    s.wait_log("less.conf")
+    put(less, route("hello", "/less"))
+    s.wait_log(r"no such file .*it\.so", count=2)
+    shutil.copy(SERVLETS + "/hello.so", it + ".new")
+    os.rename(it + ".new", it)
+    until(lambda: s.get("/it").status == 200 and s.get("/less").status == 200, 10 * SLOW, "the new servlet")

@@ -79,7 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	claim(fd != -1 && write(fd, data, size) == (ssize_t)size);
 	close(fd);
-	c = config_load(path, &errors);
+	c = config_load(path, &errors, NULL);
 	claim((c != NULL) != (errors != NULL));
 	if (c != NULL)
 		check_config(c);

@@ -51,7 +51,7 @@ load(const char *text)
 {
 	put("test.conf", text);
 	free(errors);
-	return config_load("test.conf", &errors);
+	return config_load("test.conf", &errors, NULL);
 }
 
 static struct config *
@@ -351,7 +351,7 @@ test_it_is_a_language(void **state)
 	assert_int_equal(c->limits.head_bytes, 65536);
 	assert_int_equal(c->limits.body_bytes, 1 << 30);
 	config_free(c);
-	assert_null(config_load("nowhere.conf", &errors));
+	assert_null(config_load("nowhere.conf", &errors, NULL));
 }
 
 static void
