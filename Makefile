@@ -312,9 +312,10 @@ examples/haskell/%.so: examples/haskell/%.hs examples/haskell/runtime.c modserve
 	    -lHSrts-ghc$$($(GHC) --numeric-version))
 
 # Go keeps what it has compiled, its standard library first of all, in build/go
-# (about half a minute for two processors), and asks no network.
+# (about half a minute for two processors), and asks no network.  The flags for C
+# are its own, so that what is kept there serves a test that builds by hand, too.
 GO_BUILD = env GOCACHE='$(CURDIR)/build/go/cache' GOPATH='$(CURDIR)/build/go/path:/usr/share/gocode' \
-	GOFLAGS= GOPROXY=off GOSUMDB=off GOWORK=off CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -I$(CURDIR)' \
+	GOFLAGS= GOPROXY=off GOSUMDB=off GOWORK=off CGO_ENABLED=1 CGO_CFLAGS= \
 	$(GO) build -ldflags='-w -extldflags "$(LINK_$(SYSTEM))"'
 GO_API   = $(wildcard api/go/*) modserver.h
 GOCODE   = /usr/share/gocode/src/github.com
@@ -341,9 +342,10 @@ examples/go/%.go.so: $$(wildcard examples/go/$$*/*.go) \
     $$(wildcard examples/go/go.mod examples/go/$$*/go.mod) $(GO_API)
 	$(call go_build,on,c-shared)
 
-# The others need a part of what this one needs; compiled at the same time,
-# that would be compiled for each.
-examples/go/hello.go.so examples/go/test.go.so: | examples/go/notes.go.so
+# The others need what this one needs, or a part of it; compiled at the same
+# time, that would be compiled for each.
+examples/go/hello.go.so examples/go/test.go.so $(GOTESTS): | examples/go/notes.go.so
+build/test/go/frameworks.server: | build/test/go/frameworks.go.so
 
 # ------------------------------------------------------------------ tests
 $(BUILD)/test/unit/%.o: test/unit/%.c $(BUILD)/flags
@@ -358,19 +360,25 @@ build/test/servlets/%.so: test/servlets/%.c modserver.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -I. -Wall -Wextra -O1 -g -shared -fPIC -pthread -o $@ $<
 
-# Debian's packages lie in a GOPATH, without modules; api/go is put beside them.
-build/test/go/%.go.so: $$(wildcard test/go/$$*/*.go) $(GO_API) | build/go/path/src/modserver
+# Debian's packages lie in a GOPATH, without modules; api/go is put beside them,
+# and modserver.h where that looks for it.
+GO_PATH  = build/go/path/src/modserver build/go/path/modserver.h
+build/test/go/%.go.so: $$(wildcard test/go/$$*/*.go) $(GO_API) | $(GO_PATH)
 	$(call go_build,off,c-shared)
 
 # The same as a server of its own, to compare with.  It calls nothing of ours,
 # which is not there.
 build/test/go/%.server: LINK_Linux = -Wl,-z,relro,-z,lazy
-build/test/go/%.server: $$(wildcard test/go/$$*/*.go) $(GO_API) | build/go/path/src/modserver
+build/test/go/%.server: $$(wildcard test/go/$$*/*.go) $(GO_API) | $(GO_PATH)
 	$(call go_build,off,pie)
 
 build/go/path/src/modserver:
 	@mkdir -p $(@D)
 	ln -s ../../../../api/go $@
+
+build/go/path/modserver.h:
+	@mkdir -p $(@D)
+	ln -s ../../../modserver.h $@
 
 # Each fuzz target twice: with libFuzzer, and as a program that replays files.
 $(BUILD)/test/fuzz/%: test/fuzz/%.c test/fuzz/replay.c test/fuzz/reference.h $(BUILD)/libmodserver.a
