@@ -192,11 +192,52 @@ listeners_find(const struct listeners *in, const struct config_listen *l)
 	return NULL;
 }
 
+static bool
+is_wildcard(const struct config_listen *l)
+{
+	union address a;
+
+	if (address_make(l, &a) == 0)
+		return false;
+	return l->family == LISTEN_INET ? a.in.sin_addr.s_addr == htonl(INADDR_ANY) :
+	    l->family == LISTEN_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a.in6.sin6_addr);
+}
+
+/* Whether one of these takes what comes to that address, or a part of it:
+ * "0.0.0.0:80" and "127.0.0.1:80". */
+static bool
+listeners_overlap(const struct listeners *in, const struct config_listen *l)
+{
+	for (size_t i = 0; in != NULL && i < in->count; i++) {
+		const struct config_listen *ours = in->at[i].listen;
+
+		if (ours->family == l->family && ours->port == l->port &&
+		    (is_wildcard(ours) || is_wildcard(l)))
+			return true;
+	}
+	return false;
+}
+
+/* Who has the address.  Those of the old generation stay open, for they serve until
+ * the new one does, and should it fail. */
 static const char *
-hint(const struct config_listen *l, int error)
+holder(const struct config_listen *l, const struct listeners *mine, const struct listeners *old)
+{
+	if (listeners_overlap(mine, l))
+		return " (another listen of this configuration overlaps it)";
+	if (listeners_overlap(old, l))
+		return " (this server listens there, at an address that overlaps it: a reload "
+		    "cannot change the one into the other, a restart can)";
+	return " (another server has it)";
+}
+
+/* What may be behind the error. */
+static const char *
+hint(const struct config_listen *l, int error, const struct listeners *mine,
+    const struct listeners *old)
 {
 	if (error == EADDRINUSE)
-		return " (another server has it)";
+		return holder(l, mine, old);
 	if (error == EACCES && l->family != LISTEN_UNIX && l->port < 1024)
 		return " (ports below 1024 need root)";
 	if (error == EEXIST && l->family == LISTEN_UNIX)
@@ -295,8 +336,10 @@ listener_add(struct listeners *l, const struct listeners *old, const struct pass
 		new.fd = socket_open(address);
 	}
 	if (new.fd == -1) {
+		int why = errno;
+
 		snprintf(error, error_size, "%s:%d: cannot listen on \"%s\": %s%s", place->file,
-		    place->line, address->text, strerror(errno), hint(address, errno));
+		    place->line, address->text, strerror(why), hint(address, why, l, old));
 		return -1;
 	}
 	l->at[l->count++] = new;

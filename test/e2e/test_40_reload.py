@@ -175,6 +175,15 @@ def test_a_port_taken_at_reload(serve):
     assert s.get("/hello").status == 200
 
 
+def test_an_address_of_our_own_in_another_width(serve):
+    """The old generation goes on, and the log says how to change it."""
+    s = serve(bare=True, text='listen "0.0.0.0:{port}"\nload_module ("module.so", "so")\n' + ALL)
+    s.write(s.text.replace("0.0.0.0", "127.0.0.1"))
+    s.send_signal(signal.SIGHUP)
+    s.wait_log(r"config\.conf:1: .*this server listens there.* a restart can")
+    assert s.get("/hello").status == 200
+
+
 def test_a_changed_servlet(serve, tmp_path):
     """The file was replaced: the new generation has the new one."""
     path = str(tmp_path / "it.so")

@@ -216,6 +216,31 @@ a_failed_reload_leaves_the_old_ones(void **unused)
 }
 
 static void
+an_overlapping_address_of_our_own_is_named_so(void **unused)
+{
+	static const char *const hosts[][2] = { { "0.0.0.0", "127.0.0.1" },
+	    { "127.0.0.1", "0.0.0.0" }, { "::", "::1" }, { "0::0", "::1" } };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		uint16_t port = free_port();
+		struct config_listen old_at[] = { inet(hosts[i][0], port, 1) };
+		struct config_listen new_at[] = { inet(hosts[i][1], port, 1) };
+		struct config old_c = config_of(old_at, 1), new_c = config_of(new_at, 1);
+		struct listeners old, new;
+		char error[512];
+
+		assert_int_equal(listeners_open(&old, NULL, &none, &old_c, error, sizeof(error)), 0);
+		/* Where the system allows both, nothing is to be said. */
+		if (listeners_open(&new, &old, &none, &new_c, error, sizeof(error)) == 0)
+			listeners_close(&new, &old, true);
+		else
+			assert_non_null(strstr(error, "this server listens there"));
+		listeners_close(&old, NULL, true);
+	}
+}
+
+static void
 one_address_twice_is_a_mistake(void **unused)
 {
 	uint16_t port = free_port();
@@ -340,6 +365,7 @@ main(void)
 		cmocka_unit_test(a_taken_port_names_its_line),
 		cmocka_unit_test(a_reload_takes_over),
 		cmocka_unit_test(a_failed_reload_leaves_the_old_ones),
+		cmocka_unit_test(an_overlapping_address_of_our_own_is_named_so),
 		cmocka_unit_test(one_address_twice_is_a_mistake),
 		cmocka_unit_test(both_families_share_a_port),
 		cmocka_unit_test(a_unix_socket_comes_and_goes),
