@@ -250,6 +250,7 @@ response_commit(struct response *r, bool final)
 	if (!r->head_sent) {
 		response_choose_framing(r, final);
 		if (response_head_build(r, &iov[0]) == -1) {
+			log_error("a response is cut: its header fields find no room: %m");
 			r->broken = true;
 			return;
 		}

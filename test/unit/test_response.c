@@ -16,6 +16,7 @@
 
 #include "arena.h"
 #include "date.h"
+#include "log.h"
 #include "response.h"
 
 static struct response response;
@@ -458,6 +459,28 @@ dates_until_the_next(void *wrong)
 	return NULL;
 }
 
+static void
+test_a_head_without_room_is_logged(void **state)
+{
+	static char value[600000];	/* of an arena of 1 MB: once, not twice */
+	char line[256] = "";
+	int ends[2];
+
+	(void)state;
+	memset(value, 'v', sizeof(value) - 1);
+	assert_int_equal(pipe(ends), 0);
+	log_open(ends[1], "worker");
+	begin(1, false);
+	assert_null(response_set_header(&response, "X-Long", value, true));
+	write_text("hello");
+	assert_string_equal(end(false, NULL), "");
+	log_open(STDERR_FILENO, "test");
+	close(ends[1]);
+	assert_true(read(ends[0], line, sizeof(line) - 1) > 0);
+	assert_non_null(strstr(line, "a response is cut: its header fields find no room"));
+	close(ends[0]);
+}
+
 /* The helper thread refuses requests while the main one makes a head. */
 static void
 test_dates_of_two_threads(void **state)
@@ -493,6 +516,7 @@ main(void)
 		cmocka_unit_test(test_what_has_been_read_is_let_go),
 		cmocka_unit_test(test_sendfile),
 		cmocka_unit_test(test_sendfile_without_descriptors),
+		cmocka_unit_test(test_a_head_without_room_is_logged),
 		cmocka_unit_test(test_dates_of_two_threads),
 	};
 
