@@ -32,7 +32,7 @@ POLLER_NetBSD  = kqueue
 POLLER_Darwin  = kqueue
 
 # What may be overridden stands above, what must be there below.
-FLAGS     = -std=c11 -D_GNU_SOURCE -Isrc -I. -I$(BUILD) -I$(DEP) -pthread \
+FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Isrc -I. -I$(BUILD) -I$(DEP) -pthread \
 	-Wall -Wextra $(if $(WERROR),-Werror) -fvisibility=hidden -fPIE $(HARDEN)
 HARDEN    = -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 LINK      = -pie -rdynamic -pthread $(LINK_$(SYSTEM))
