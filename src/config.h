@@ -73,6 +73,9 @@ struct config_servlet {
 	struct module_servlet servlet;	/* what the module is told */
 };
 
+/* What limits.head may be at most, as config.lua has it. */
+#define CONFIG_HEAD_MAX (1u << 20)
+
 struct config_limits {
 	size_t head_bytes;	/* request line and fields, 32K */
 	size_t headers;		/* number of fields, 100 */

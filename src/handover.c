@@ -24,6 +24,9 @@ struct message {
 	uint32_t progress;
 	long long moved;
 
+	/* A request is read within the limits that it began with (head_max is the
+	 * parser's), though the receiver's may be lower. */
+	uint32_t field_max;
 	bool has_request, head_done, expect_continue, body_in_file;
 	struct parser parser;
 	size_t buffer_length, fed;
@@ -112,6 +115,7 @@ parcel_request(struct parcel *p, struct message *m, const struct request *r)
 	m->head_done = r->head_done;
 	m->expect_continue = r->head.expect_continue;
 	m->parser = r->parser;
+	m->field_max = r->head.field_max;
 	m->buffer_length = r->length;
 	m->fed = r->fed;
 	m->ready_ns = r->ready_ns;
@@ -217,7 +221,7 @@ static int
 unpack_request(struct loop *l, struct connection *c, const struct message *m,
     const char **at, const char *end, const int *fds, int fd_count, int *fd_next)
 {
-	struct request *r = request_new(&l->requests);
+	struct request *r = request_new_for(&l->requests, m->field_max);
 	size_t head, used;
 	enum parser_result result;
 
@@ -240,6 +244,7 @@ unpack_request(struct loop *l, struct connection *c, const struct message *m,
 	head = m->head_done ? m->parser.head_length : m->fed;
 	if (head > r->length)
 		return -1;
+	r->parser.head_max = m->parser.head_max;
 	result = parser_feed(&r->parser, &r->head, r->buffer, r->buffer, head, &used, NULL, NULL);
 	if (result != (m->head_done ? PARSER_HEAD : PARSER_MORE))
 		return -1;
@@ -320,7 +325,7 @@ handover_receive(int fd, struct loop *l, uint64_t *sent_ns)
 		char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = { .iov_base = l->scratch, .iov_len = l->scratch_size };
+	struct iovec iov = { .iov_base = l->scratch, .iov_len = l->scratch_room };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.room, .msg_controllen = sizeof(control.room) };
 	struct cmsghdr *rights;

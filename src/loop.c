@@ -35,7 +35,9 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	l->deadlines[DEADLINE_WRITE].duration_ms = t->write;
 	l->deadlines[DEADLINE_LINGER].duration_ms = LINGER_MS;
 	l->scratch_size = SCRATCH + config->limits.head_bytes;
-	l->scratch = malloc(l->scratch_size);
+	/* Pages that nothing comes to cost nothing. */
+	l->scratch_room = SCRATCH + CONFIG_HEAD_MAX;
+	l->scratch = malloc(l->scratch_room);
 	l->access_lines = access_log ? malloc(ACCESS_BUFFER) : NULL;
 	if (l->scratch == NULL || (access_log && l->access_lines == NULL))
 		return -1;

@@ -61,6 +61,8 @@ struct loop {
 	struct deadline_queue deadlines[DEADLINE_COUNT];
 	char *scratch;			/* octets being received */
 	size_t scratch_size;
+	size_t scratch_room;		/* what it holds, for connections from a generation
+					 * whose limits.head was larger */
 	int access_log_fd;		/* -1: off */
 	bool access_in_pieces;		/* it is no file: a pipe */
 	char *access_lines;		/* not written yet */

@@ -23,9 +23,9 @@ request_reset(struct request *r, const struct config_limits *limits)
 }
 
 static struct request *
-request_make(struct request_pool *pool)
+request_make(struct request_pool *pool, size_t headers)
 {
-	struct request *r = malloc(sizeof(*r) + pool->limits->headers * sizeof(r->fields[0]));
+	struct request *r = malloc(sizeof(*r) + headers * sizeof(r->fields[0]));
 
 	if (r == NULL)
 		return NULL;
@@ -52,7 +52,7 @@ int
 request_pool_fill(struct request_pool *pool, size_t count)
 {
 	while (pool->count < count) {
-		struct request *r = request_make(pool);
+		struct request *r = request_make(pool, pool->limits->headers);
 
 		if (r == NULL)
 			return -1;
@@ -69,11 +69,27 @@ request_new(struct request_pool *pool)
 	if (r != NULL) {
 		pool->free = r->next;
 		pool->count--;
-	} else if ((r = request_make(pool)) == NULL) {
+	} else if ((r = request_make(pool, pool->limits->headers)) == NULL) {
 		return NULL;
 	}
 	r->length = 0;
 	request_reset(r, pool->limits);
+	return r;
+}
+
+struct request *
+request_new_for(struct request_pool *pool, size_t headers)
+{
+	struct request *r;
+
+	if (headers <= pool->limits->headers)
+		return request_new(pool);
+	r = request_make(pool, headers);
+	if (r == NULL)
+		return NULL;
+	r->length = 0;
+	request_reset(r, pool->limits);
+	r->head.field_max = (uint32_t)headers;
 	return r;
 }
 

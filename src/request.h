@@ -34,7 +34,7 @@ struct request {
 	int64_t body_max;	/* limits.body */
 	bool head_done;
 	uint64_t ready_ns;	/* clock_ns() since when it waits for a process; 0: it does not */
-	struct field fields[];	/* limits.headers */
+	struct field fields[];	/* limits.headers at least */
 };
 
 /* Requests that were used and wait to be used again, so that a steady load allocates nothing. */
@@ -50,6 +50,9 @@ int request_pool_fill(struct request_pool *pool, size_t count);
 
 /* NULL when out of memory. */
 struct request *request_new(struct request_pool *pool);
+
+/* The same for so many fields, where limits.headers is less. */
+struct request *request_new_for(struct request_pool *pool, size_t headers);
 
 /* Keeps the memory for the next one, and perhaps the body's file. */
 void request_free(struct request_pool *pool, struct request *r);

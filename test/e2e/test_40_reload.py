@@ -206,6 +206,25 @@ def test_many_signals_at_once(serve):
     assert s.get("/hello").status == 200
 
 
+def test_requests_within_the_limits_they_began_with_are_answered(serve):
+    """Those of the new generation are lower."""
+    s = serve('workers { max = 1 }\nlimits { head = "64K", headers = 60 }\n' + route("echo"))
+    fields = b"".join(b"F%d: %s\r\n" % (i, b"x" * 1000) for i in range(50))
+    with s.connect() as a, s.connect() as b:
+        a.send(b"GET /echo HTTP/1.1\r\nHost: x\r\n" + fields)
+        b.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n" + fields + b"\r\n01234")
+        assert s.get("/echo").status == 200     # behind what they sent
+        s.reload('limits { head = "1K", headers = 10 }\n' + route("echo"))
+        until(lambda: len(s.processes("zygote")) == 1, 10 * SLOW, "the old zygote to leave")
+        a.send(b"\r\n")
+        b.send(b"56789")
+        assert a.read().status == 200
+        assert b.read().body == b"0123456789"
+        for c in (a, b):
+            c.send(b"GET /echo HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n")
+            assert c.read().status == 431
+
+
 def test_stop_while_reloading(serve):
     s = serve()
     s.send_signal(signal.SIGHUP)

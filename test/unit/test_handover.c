@@ -280,6 +280,34 @@ test_continue_is_said_once(void **state)
 	finish(c);
 }
 
+/* A new generation's limits are for requests that begin there. */
+static void
+test_limits_stay_those_it_began_with(void **state)
+{
+	static const struct config_limits lower = { .head_bytes = 256, .headers = 2, .body_bytes = 1 };
+	static char value[400];
+	struct connection *c = connect_client();
+
+	(void)state;
+	b.requests.limits = &lower;
+	say_text("GET / HTTP/1.1\r\nHost: x\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: ");
+	assert_int_equal(read_all(&a, c), CONNECTION_WAIT);
+	c = move(c);
+	assert_non_null(c);
+	memset(value, 'v', sizeof(value) - 1);
+	say_text(value);
+	say_text("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nA: 1\r\nB: 2\r\n\r\n");
+	assert_int_equal(read_all(&b, c), CONNECTION_RUN);
+	assert_int_equal(c->request->head.field_count, 5);
+	assert_int_equal(c->request->fields[4].value_length, sizeof(value) - 1);
+	request_next(&b.requests, c->request);
+	assert_int_equal(request_parse(c->request), REQUEST_REFUSED);
+	assert_int_equal(c->request->parser.status, 431);
+	connection_close(&b, c);
+	b.requests.limits = &config.limits;
+	close(client);
+}
+
 static void
 test_full_socket_says_so(void **state)
 {
@@ -314,6 +342,7 @@ main(void)
 		cmocka_unit_test(test_response_half_way),
 		cmocka_unit_test(test_nothing_to_receive),
 		cmocka_unit_test(test_continue_is_said_once),
+		cmocka_unit_test(test_limits_stay_those_it_began_with),
 		cmocka_unit_test(test_full_socket_says_so),
 	};
 
