@@ -9,9 +9,6 @@
 #include "handover.h"
 #include "log.h"
 
-/* The socket, the body's or the output's file, files being sent. */
-#define FDS_MAX (3 + OUTPUT_FILES_MAX)
-
 /* What stands before the octets: buffer, then body, then output, as far as they are in memory. */
 struct message {
 	uint64_t sent_ns;
@@ -42,7 +39,7 @@ struct message {
 struct parcel {
 	struct iovec iov[4];
 	int iov_count;
-	int fds[FDS_MAX];
+	int fds[HANDOVER_FDS_MAX];
 	int fd_count;
 };
 
@@ -146,7 +143,7 @@ int
 handover_send(int fd, struct connection *c, uint64_t now_ns)
 {
 	union {
-		char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char room[CMSG_SPACE(HANDOVER_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct parcel p = { .iov_count = 0, .fd_count = 0 };
@@ -322,14 +319,14 @@ struct connection *
 handover_receive(int fd, struct loop *l, uint64_t *sent_ns)
 {
 	union {
-		char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char room[CMSG_SPACE(HANDOVER_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { .iov_base = l->scratch, .iov_len = l->scratch_room };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.room, .msg_controllen = sizeof(control.room) };
 	struct cmsghdr *rights;
-	int fds[FDS_MAX], fd_count;
+	int fds[HANDOVER_FDS_MAX], fd_count;
 	ssize_t n;
 
 	do

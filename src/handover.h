@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+#include "output.h"
+
 struct connection;
 struct loop;
 
@@ -20,6 +22,10 @@ struct handover_sockets {
 	int run[2];	/* [0]: send here, [1]: receive here */
 	int keep[2];
 };
+
+/* Descriptors that come with a connection at most: the socket, the body's file, the
+ * output's, files being sent. */
+#define HANDOVER_FDS_MAX (3 + OUTPUT_FILES_MAX)
 
 /* Octets the sockets are asked to hold. */
 #define HANDOVER_BUFFER (4 << 20)

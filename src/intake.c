@@ -1,5 +1,6 @@
 /* intake.c - see intake.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -16,7 +17,7 @@
 
 #define ACCEPTS_AT_ONCE 16
 #define TAKEN_AT_ONCE 16	/* of what is handed over */
-#define PAUSE_MS 100		/* after accept failed for want of descriptors */
+#define PAUSE_MS 100		/* when descriptors are wanting */
 #define COMPLAINT_MS 10000	/* how often that is said */
 #define DESCRIPTORS_KEPT 64	/* for servlets, spool files, logs */
 
@@ -134,18 +135,25 @@ intake_count(struct worker *w)
 		intake_update(w, false);
 }
 
+/* Nothing more comes for a while, for the reason in errno. */
 static void
-intake_accept_failed(struct worker *w)
+intake_pause(struct worker *w, const char *what)
 {
-	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-		return;		/* the client has gone, or a sibling was faster */
 	if (w->intake.complained_ms == 0 ||
 	    w->loop.now_ms - w->intake.complained_ms >= COMPLAINT_MS) {
-		log_warning("accept: %m; trying again every %d ms", PAUSE_MS);
+		log_warning("%s: %m; trying again every %d ms", what, PAUSE_MS);
 		w->intake.complained_ms = w->loop.now_ms;
 	}
 	w->intake.paused_until_ms = w->loop.now_ms + PAUSE_MS;
 	intake_update(w, false);
+}
+
+static void
+intake_accept_failed(struct worker *w)
+{
+	/* Else the client has gone, or a sibling was faster. */
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		intake_pause(w, "accept");
 }
 
 /* Nanoseconds since the client has sent what there is: the kernel knows it of
@@ -237,6 +245,28 @@ intake_note_late(struct worker *w, const struct connection *c)
 		atomic_store_explicit(&w->setup->board->late, 1, memory_order_relaxed);
 }
 
+/* Whether there is room for all the descriptors that a handed-over connection may
+ * come with, files included: the kernel drops those it finds none for.  Tried only
+ * where the files of those that are here could have taken it. */
+static bool
+intake_has_room(const struct worker *w)
+{
+	int fds[HANDOVER_FDS_MAX], count = 0, saved;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >
+	    (rlim_t)w->loop.count * HANDOVER_FDS_MAX + DESCRIPTORS_KEPT + HANDOVER_FDS_MAX)
+		return true;
+	while (count < HANDOVER_FDS_MAX && (fds[count] =
+	    fcntl(w->setup->control_fd, F_DUPFD_CLOEXEC, 0)) != -1)
+		count++;
+	saved = errno;
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+	errno = saved;
+	return count == HANDOVER_FDS_MAX;
+}
+
 /* Takes one handed-over connection.  False when there are no more to take now. */
 static bool
 intake_take(struct worker *w, int fd, bool run)
@@ -246,6 +276,10 @@ intake_take(struct worker *w, int fd, bool run)
 	uint64_t sent_ns = 0;
 	bool taken = false;
 
+	if (!intake_has_room(w)) {
+		intake_pause(w, "a handed-over connection is left to others");
+		return false;
+	}
 	c = handover_receive(fd, &w->loop, &sent_ns);
 	if (run) {
 		/* The oldest that waits now was sent after this one. */

@@ -4,7 +4,7 @@
  *
  * It is shut while the worker leaves, while a servlet keeps its main thread,
  * and while descriptors are short (a handed-over connection that is received
- * without a free descriptor would be lost).
+ * without a free descriptor for it and for its files would be lost).
  */
 #ifndef INTAKE_H
 #define INTAKE_H
@@ -32,7 +32,7 @@ struct intake {
 	bool listening, receiving;	/* what of it is in the poller */
 	bool new_first;			/* what of it is put there first */
 	uint32_t connections_max;	/* as descriptors allow */
-	uint64_t paused_until_ms;	/* accept failed for want of descriptors */
+	uint64_t paused_until_ms;	/* descriptors were wanting */
 	uint64_t complained_ms;		/* when that was last said, 0: never */
 };
 

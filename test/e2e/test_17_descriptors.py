@@ -4,7 +4,7 @@ import os
 import resource
 import time
 
-from client import until
+from client import head, until
 from server import ALL, SLOW
 
 
@@ -56,6 +56,27 @@ def test_accept_fails(serve):
             clients.remove(c)
     assert s.get("/hello").status == 200
     assert s.workers() == [worker]
+
+
+def test_a_connection_is_not_received_without_room_for_its_files(serve):
+    """Handed over with its body's file, it waits for a worker that can take both."""
+    s = serve("workers { min = 2, max = 2 }\n" + ALL)
+    until(lambda: len(s.workers()) == 2, 20 * SLOW, "two workers")
+    clients = [s.connect() for i in range(3)]
+    pids = [int(c.request("/api/pid").text) for c in clients]
+    worker = max(pids, key=pids.count)
+    a, b = [c for c, pid in zip(clients, pids) if pid == worker][:2]
+    leave([pid for pid in s.workers() if pid != worker][0], 1)
+    body = os.urandom(200000)
+    b.send(head("/echo", "POST", body=body) + body[:-1])
+    a.send(head("/sleep?ms=1500"))
+    time.sleep(0.2)
+    b.send(body[-1:])
+    s.wait_log("a handed-over connection is left to others: Too many open files")
+    assert b.read().body == body
+    assert a.read().status == 200
+    for c in clients:
+        c.close()
 
 
 def peek(client):
