@@ -436,7 +436,8 @@ local function check_whole()
   for _, metrics in ipairs(data.metrics) do
     local listen = same_address(data.listens, metrics)
     if listen then
-      mistake(string.format("metrics %s: %s:%d listens there", show(metrics.text), listen.file, listen.line), metrics)
+      mistake(string.format("metrics %s: %s there", show(metrics.text), listen.line == 0 and
+        "without a listen the server itself is" or string.format("%s:%d listens", listen.file, listen.line)), metrics)
     end
   end
   for _, servlet in ipairs(data.servlets) do

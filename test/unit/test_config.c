@@ -111,6 +111,7 @@ test_metrics(void **state)
 	bad("metric \"8081\"", 1, "did you mean `metrics`");
 	/* Whichever comes first. */
 	bad("metrics \"8081\"\nlisten \"0.0.0.0:8081\"", 1, "test.conf:2 listens there");
+	bad("metrics \"8080\"", 1, "metrics \"8080\": without a listen the server itself is there");
 	bad("listen \"localhost:8081\"\n\nmetrics \"127.0.0.1:8081\"", 3, "test.conf:1 listens there");
 }
 
