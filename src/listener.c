@@ -106,14 +106,12 @@ stale_remove(const union address *a, socklen_t length)
  * once and finds a request.  One that stays silent for longer than the kernel
  * repeats its SYN-ACK is reported all the same. */
 static void
-listen_lazily(int fd, const struct config_listen *l)
+listen_lazily(int fd)
 {
 #ifdef TCP_DEFER_ACCEPT
 	int seconds = 0;
 	socklen_t length = sizeof(seconds);
 
-	if (l->family == LISTEN_UNIX)
-		return;
 	/* Whoever passed it may have chosen. */
 	if (getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, &length) == 0 && seconds > 0)
 		return;
@@ -121,7 +119,6 @@ listen_lazily(int fd, const struct config_listen *l)
 	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 #else
 	(void)fd;
-	(void)l;
 #endif
 }
 
@@ -129,12 +126,20 @@ listen_lazily(int fd, const struct config_listen *l)
  * behind its head, does not wait until the client has acknowledged what came
  * before, which takes up to 40 ms each time. */
 static void
-listen_promptly(int fd, const struct config_listen *l)
+listen_promptly(int fd)
 {
 	int on = 1;
 
-	if (l->family != LISTEN_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static void
+listen_tune(int fd, const struct config_listen *l)
+{
+	if (l->family == LISTEN_UNIX)
+		return;
+	listen_lazily(fd);
+	listen_promptly(fd);
 }
 
 static int
@@ -167,8 +172,7 @@ socket_open(const struct config_listen *l)
 		goto fail_unlink;
 	if (listen(fd, l->backlog) == -1)
 		goto fail_unlink;
-	listen_lazily(fd, l);
-	listen_promptly(fd, l);
+	listen_tune(fd, l);
 	return fd;
 
 fail_unlink:
@@ -288,6 +292,28 @@ passed_stray(const struct passed *p, const struct config *config)
 	return NULL;
 }
 
+/* Those that are passed are for requests.  0, or -1 with the reason. */
+static int
+passed_check(const struct passed *p, const struct config *config, bool all, char *error,
+    size_t error_size)
+{
+	const struct config_listen *metrics = config->metrics;
+	const struct passed_socket *wrong;
+
+	if (config->metrics_count > 0 && (wrong = passed_find(p, metrics)) != NULL) {
+		snprintf(error, error_size, "%s:%d: metrics \"%s\": a socket was passed that listens "
+		    "there (\"%s\"): expected none, metrics binds its own", metrics->place.file,
+		    metrics->place.line, metrics->text, wrong->name);
+		return -1;
+	}
+	if (!all && (wrong = passed_stray(p, config)) != NULL) {
+		snprintf(error, error_size, "%s: a socket was passed that listens on %s (\"%s\"): "
+		    "expected a listen for it", config->file, wrong->text, wrong->name);
+		return -1;
+	}
+	return 0;
+}
+
 /* Whether the configuration has nothing but the default. */
 static bool
 listens_by_default(const struct config *config)
@@ -328,10 +354,8 @@ listener_add(struct listeners *l, const struct listeners *old, const struct pass
 			(void)listen(new.fd, address->backlog);
 	} else if (new.passed != NULL) {
 		new.fd = fcntl(new.passed->fd, F_DUPFD_CLOEXEC, 3);
-		if (new.fd != -1) {
-			listen_lazily(new.fd, address);
-			listen_promptly(new.fd, address);
-		}
+		if (new.fd != -1)
+			listen_tune(new.fd, address);
 	} else {
 		new.fd = socket_open(address);
 	}
@@ -352,7 +376,6 @@ listeners_open(struct listeners *l, const struct listeners *old, const struct pa
 {
 	bool all_passed = passed->count > 0 && listens_by_default(config);
 	size_t count = all_passed ? passed->count : config->listen_count;
-	const struct passed_socket *stray;
 
 	l->count = 0;
 	l->at = calloc(count, sizeof(l->at[0]));
@@ -360,11 +383,8 @@ listeners_open(struct listeners *l, const struct listeners *old, const struct pa
 		snprintf(error, error_size, "%s: out of memory", config->file);
 		return -1;
 	}
-	if (!all_passed && (stray = passed_stray(passed, config)) != NULL) {
-		snprintf(error, error_size, "%s: a socket was passed that listens on %s (\"%s\"): "
-		    "expected a listen for it", config->file, stray->text, stray->name);
+	if (passed_check(passed, config, all_passed, error, error_size) == -1)
 		goto fail;
-	}
 	for (size_t i = 0; i < count; i++)
 		if (listener_add(l, old, passed, all_passed ? &passed->at[i].listen :
 		    &config->listens[i], error, error_size) == -1)

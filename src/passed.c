@@ -38,8 +38,8 @@ passed_count(char *error, size_t error_size)
 		return 0;
 	/* Not ours: whoever they were passed to has started us. */
 	if (number(pid) != (long)getpid()) {
-		log_warning("%s sockets were passed to process %s, which this one, %ld, is not: "
-		    "they are not used", fds, pid, (long)getpid());
+		log_warning("sockets were passed to process %s, which this one, %ld, is not: "
+		    "they are not used", pid, (long)getpid());
 		return 0;
 	}
 	count = number(fds);

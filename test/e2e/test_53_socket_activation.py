@@ -213,12 +213,23 @@ def test_what_is_no_listening_socket(activate, tmp_path):
         refused(activate, [bound()], 'LISTEN_FDS is "%s", expected a number' % count, count=count)
 
 
+def test_metrics_binds_its_own(activate):
+    """A socket that is passed is for requests, with a listen for others and without."""
+    with bound() as first, bound() as second:
+        port = second.getsockname()[1]
+        words = r'config\.conf:\d+: metrics "127\.0\.0\.1:%d": a socket was passed that listens there \("told"\)' % port
+        text = BASE + 'metrics "127.0.0.1:%d"\n' % port
+        refused(activate, [second], words, text, names="told")
+        refused(activate, [first, second], words, text + 'listen "127.0.0.1:%d"\n' % first.getsockname()[1],
+                names="web:told")
+
+
 def test_passed_to_another_process(activate):
     """A shell between: it is said, and what is configured is bound."""
     with bound() as other:
         port = free_port()
         s = activate([other], BASE + 'listen "127.0.0.1:%d"\n' % port, pid="1")
-        s.wait_log(r"warning master \d+: 1 sockets were passed to process 1, which this one, \d+, is not")
+        s.wait_log(r"warning master \d+: sockets were passed to process 1, which this one, \d+, is not")
         assert hello(("127.0.0.1", port))
 
 
