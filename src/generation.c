@@ -33,8 +33,8 @@ generation_listen(struct generation *g, const struct generation *old,
 		return -1;
 	if (g->config->metrics_count == 0)
 		return 0;
-	/* The configuration cannot tell two ways to write one address. */
-	same = listeners_find(&g->listeners, metrics);
+	/* The configuration compares no more than what is written. */
+	same = listeners_overlap(&g->listeners, metrics);
 	if (same != NULL)
 		snprintf(error, error_size, "%s:%d: metrics \"%s\": %s:%d listens there",
 		    metrics->place.file, metrics->place.line, metrics->text,

@@ -207,19 +207,17 @@ is_wildcard(const struct config_listen *l)
 	    l->family == LISTEN_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a.in6.sin6_addr);
 }
 
-/* Whether one of these takes what comes to that address, or a part of it:
- * "0.0.0.0:80" and "127.0.0.1:80". */
-static bool
+const struct listener *
 listeners_overlap(const struct listeners *in, const struct config_listen *l)
 {
 	for (size_t i = 0; in != NULL && i < in->count; i++) {
 		const struct config_listen *ours = in->at[i].listen;
 
-		if (ours->family == l->family && ours->port == l->port &&
-		    (is_wildcard(ours) || is_wildcard(l)))
-			return true;
+		if (address_same(ours, l) || (ours->family == l->family && ours->port == l->port &&
+		    (is_wildcard(ours) || is_wildcard(l))))
+			return &in->at[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* Who has the address.  Those of the old generation stay open, for they serve until
@@ -227,9 +225,9 @@ listeners_overlap(const struct listeners *in, const struct config_listen *l)
 static const char *
 holder(const struct config_listen *l, const struct listeners *mine, const struct listeners *old)
 {
-	if (listeners_overlap(mine, l))
+	if (listeners_overlap(mine, l) != NULL)
 		return " (another listen of this configuration overlaps it)";
-	if (listeners_overlap(old, l))
+	if (listeners_overlap(old, l) != NULL)
 		return " (this server listens there, at an address that overlaps it: a reload "
 		    "cannot change the one into the other, a restart can)";
 	return " (another server has it)";

@@ -42,6 +42,11 @@ int listeners_open_one(struct listeners *l, const struct listeners *old,
 const struct listener *listeners_find(const struct listeners *in,
     const struct config_listen *address);
 
+/* One that takes what comes to that address, or a part of it, as "0.0.0.0:80" does
+ * of "127.0.0.1:80"; or NULL (in may be NULL). */
+const struct listener *listeners_overlap(const struct listeners *in,
+    const struct config_listen *address);
+
 /* Closes those that `kept` does not have (kept may be NULL: all); the file of a
  * unix socket of ours is removed with it if `unlink_files`. */
 void listeners_close(struct listeners *l, const struct listeners *kept, bool unlink_files);

@@ -344,6 +344,8 @@ def test_an_address_of_others(serve):
         s = serve(ALL)
         s.reload(text, wait=False)
         s.wait_log(r'config\.conf:\d+: cannot listen on "127\.0\.0\.1:\d+": Address already in use')
+        s.reload(ALL + 'metrics "0.0.0.0:%d"\n' % s.port, wait=False)
+        s.wait_log(r'config\.conf:\d+: metrics "0\.0\.0\.0:\d+": .*config\.conf:\d+ listens there')
         assert s.get("/hello").status == 200
 
 
