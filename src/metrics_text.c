@@ -123,10 +123,11 @@ put_escaped(FILE *out, const char *route)
 	}
 }
 
-/* One sample of a route, with a second label unless that is NULL. */
+/* The name and labels of a sample of a route, with a second label unless that is
+ * NULL; its value follows. */
 static void
-put_routed(const struct text *t, const char *name, const char *route, const char *label,
-    const char *label_value, uint64_t value)
+put_route(const struct text *t, const char *name, const char *route, const char *label,
+    const char *label_value)
 {
 	const char *comma = "";
 
@@ -143,6 +144,14 @@ put_routed(const struct text *t, const char *name, const char *route, const char
 		fprintf(t->out, "%s%s=\"%s\"", comma, label, label_value);
 	if (*route != '\0' || label != NULL)
 		putc('}', t->out);
+}
+
+/* One sample of a route. */
+static void
+put_routed(const struct text *t, const char *name, const char *route, const char *label,
+    const char *label_value, uint64_t value)
+{
+	put_route(t, name, route, label, label_value);
 	fprintf(t->out, " %" PRIu64 "\n", value);
 }
 
@@ -185,29 +194,37 @@ is_usual(int death)
 	}
 }
 
+/* As the value of a label; the text is valid until the next call. */
+static const char *
+death_name(int death)
+{
+	static char name[32];
+	const char *signal_name;
+
+	switch (death) {
+	case BOARD_DEATH_EXIT:
+		return "exit";
+	case BOARD_DEATH_TIMEOUT:
+		return "timeout";
+	case BOARD_DEATH_DRAIN:
+		return "drain";
+	}
+	signal_name = sigabbrev_np(death);
+	if (signal_name != NULL)
+		snprintf(name, sizeof(name), "SIG%s", signal_name);
+	else
+		snprintf(name, sizeof(name), "%d", death);
+	return name;
+}
+
 static void
 put_deaths(const struct text *t, const struct metrics *m)
 {
 	put_counter(t, "_worker_deaths", NULL, "Workers that a servlet or the system ended, by "
 	    "signal; exit: the servlet called it; timeout, drain: the server ended it after these.");
-	for (int i = 0; i < BOARD_DEATHS; i++) {
-		const char *signal_name;
-		char name[32];
-
-		if (m->deaths[i] == 0 && !is_usual(i))
-			continue;
-		if (i == BOARD_DEATH_EXIT)
-			snprintf(name, sizeof(name), "exit");
-		else if (i == BOARD_DEATH_TIMEOUT)
-			snprintf(name, sizeof(name), "timeout");
-		else if (i == BOARD_DEATH_DRAIN)
-			snprintf(name, sizeof(name), "drain");
-		else if ((signal_name = sigabbrev_np(i)) != NULL)
-			snprintf(name, sizeof(name), "SIG%s", signal_name);
-		else
-			snprintf(name, sizeof(name), "%d", i);
-		put_labelled(t, "_worker_deaths_total", "cause", name, m->deaths[i]);
-	}
+	for (int i = 0; i < BOARD_DEATHS; i++)
+		if (m->deaths[i] > 0 || is_usual(i))
+			put_labelled(t, "_worker_deaths_total", "cause", death_name(i), m->deaths[i]);
 }
 
 static void
@@ -273,9 +290,8 @@ put_duration(const struct text *t, const struct metrics_route *r)
 		put_routed(t, "_servlet_duration_seconds_bucket", r->route, "le", bound, count);
 	}
 	put_routed(t, "_servlet_duration_seconds_count", r->route, NULL, NULL, count);
-	fputs("modserver_servlet_duration_seconds_sum{route=\"", t->out);
-	put_escaped(t->out, r->route);
-	fprintf(t->out, "\"} %" PRIu64 ".%09" PRIu64 "\n", ns / 1000000000u, ns % 1000000000u);
+	put_route(t, "_servlet_duration_seconds_sum", r->route, NULL, NULL);
+	fprintf(t->out, " %" PRIu64 ".%09" PRIu64 "\n", ns / 1000000000u, ns % 1000000000u);
 }
 
 void
