@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "file_list.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -71,6 +72,7 @@ check_errors(const char *errors)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct file_list files = { .count = 0 };
 	struct config *c;
 	char *errors = NULL;
 	int fd;
@@ -79,8 +81,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	claim(fd != -1 && write(fd, data, size) == (ssize_t)size);
 	close(fd);
-	c = config_load(path, &errors, NULL);
+	c = config_load(path, &errors, &files);
 	claim((c != NULL) != (errors != NULL));
+	claim(c == NULL || files.count == 0);
+	file_list_free(&files);
 	if (c != NULL)
 		check_config(c);
 	else
