@@ -7,12 +7,12 @@
 #include <sys/mman.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "board.h"
+#include "descriptor.h"
 
 struct board_private {
 	size_t size;		/* of the whole mapping */
@@ -38,8 +38,7 @@ wake_pipe_open(int fds[2])
 	if (pipe(fds) == -1)
 		return -1;
 	for (int i = 0; i < 2; i++) {
-		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) == -1 ||
-		    fcntl(fds[i], F_SETFL, O_NONBLOCK) == -1) {
+		if (descriptor_prepare(fds[i]) == -1) {
 			int saved = errno;
 
 			close(fds[0]);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "descriptor.h"
 
 #define CONTROL_FDS_MAX 2
 
@@ -28,22 +29,12 @@ control_open(int pair[2])
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
 }
 #else
-static int
-prepare(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
-		return -1;
-	return fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
 int
 control_open(int pair[2])
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == -1)
 		return -1;
-	if (prepare(pair[0]) == -1 || prepare(pair[1]) == -1) {
+	if (descriptor_prepare(pair[0]) == -1 || descriptor_prepare(pair[1]) == -1) {
 		int saved = errno;
 
 		close(pair[0]);

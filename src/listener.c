@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "listener.h"
 
 union address {
@@ -60,16 +61,6 @@ address_same(const struct config_listen *a, const struct config_listen *b)
 	return length != 0 && length == address_make(b, &y) && memcmp(&x, &y, length) == 0;
 }
 
-static int
-fd_prepare(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
-		return -1;
-	return fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
 /* Removes the file of a unix socket nobody answers at.  0: the path is free. */
 static int
 stale_remove(const union address *a, socklen_t length)
@@ -86,7 +77,7 @@ stale_remove(const union address *a, socklen_t length)
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (fd == -1)
 		return -1;
-	if (fd_prepare(fd) == -1) {
+	if (descriptor_prepare(fd) == -1) {
 		close(fd);
 		return -1;
 	}
@@ -156,7 +147,7 @@ socket_open(const struct config_listen *l)
 	fd = socket(a.any.sa_family, SOCK_STREAM, 0);
 	if (fd == -1)
 		return -1;
-	if (fd_prepare(fd) == -1)
+	if (descriptor_prepare(fd) == -1)
 		goto fail;
 	if (l->family != LISTEN_UNIX &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "log.h"
 #include "passed.h"
 
@@ -67,10 +68,7 @@ not_listening(int fd)
 	length = sizeof(listens);
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && !listens)
 		return "does not listen: expected one of Accept=no";
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
-	    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == -1)
-		return strerror(errno);
-	return NULL;
+	return descriptor_prepare(fd) == -1 ? strerror(errno) : NULL;
 }
 
 /* Its address.  0, or -1: of a family that no configuration can name. */

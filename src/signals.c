@@ -2,11 +2,11 @@
  * signals.c - signals as events of a loop.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "signals.h"
 
 static volatile sig_atomic_t signals_noted[NSIG];
@@ -62,11 +62,9 @@ signals_open(const int *signals, size_t count)
 	memset(signals_caught, 0, sizeof(signals_caught));
 	if (pipe(signals_pipe) == -1)
 		return -1;
-	for (int i = 0; i < 2; i++) {
-		if (fcntl(signals_pipe[i], F_SETFD, FD_CLOEXEC) == -1 ||
-		    fcntl(signals_pipe[i], F_SETFL, O_NONBLOCK) == -1)
+	for (int i = 0; i < 2; i++)
+		if (descriptor_prepare(signals_pipe[i]) == -1)
 			return -1;
-	}
 	for (size_t i = 0; i < count; i++)
 		signals_set(signals[i], signals_note);
 	for (size_t i = 0; i < count; i++)
