@@ -22,13 +22,15 @@ pidfile_check(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), saved;
 	char *directory, *slash;
+	struct stat st;
 
 	if (fd != -1) {
 		bool held = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
+		bool is_directory = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 
 		close(fd);
-		if (held) {
-			errno = EEXIST;
+		if (held || is_directory) {
+			errno = held ? EEXIST : EISDIR;
 			return -1;
 		}
 	}

@@ -87,6 +87,13 @@ def test_the_files_that_are_written(tmp_path):
     assert os.listdir(tmp_path) == ["config.conf"]
 
 
+def test_a_pidfile_that_is_a_directory(tmp_path):
+    (tmp_path / "pid").mkdir()
+    done = check(tmp_path, '\npidfile "pid"\n')
+    assert done.returncode == 1
+    assert re.search(r'config\.conf:2: pidfile "/.*/pid": Is a directory$', done.stdout + done.stderr, re.M)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_log_that_may_not_be_written(tmp_path):
     (tmp_path / "old.log").touch(0o400)
