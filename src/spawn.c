@@ -147,6 +147,23 @@ spawn_look_ns(const struct spawn_state *state, const struct spawn_view *v,
 	return look < LOOK_MIN_NS ? LOOK_MIN_NS : look;
 }
 
+/* Nothing waits: where the zygote learns that something does. */
+static void
+spawn_rest(struct spawn_state *state, const struct spawn_view *v,
+    const struct spawn_limits *l, struct spawn_decision *d)
+{
+	state->batch = 0;
+	state->waiting_since_ns = state->short_since_ns = 0;
+	if (v->idle > 0)
+		d->sleep = true;
+	else if (v->youngest_run_ns < l->patience_ns)
+		/* Most likely it is idle again by then; watching the listeners
+		 * would wake us for each connection. */
+		d->look_again_ns = spawn_look_ns(state, v, l);
+	else
+		d->watch = true;
+}
+
 struct spawn_decision
 spawn_decide(struct spawn_state *state, const struct spawn_view *v,
     const struct spawn_limits *l)
@@ -165,18 +182,9 @@ spawn_decide(struct spawn_state *state, const struct spawn_view *v,
 		d.fork = min_unsigned(1, room);
 
 	if (!v->waiting) {
-		state->batch = 0;
-		state->waiting_since_ns = state->short_since_ns = 0;
+		spawn_rest(state, v, l, &d);
 		if (d.fork == 0 && spawn_last_one(v))
 			d.fork = min_unsigned(1, room);
-		if (v->idle > 0)
-			d.sleep = true;
-		else if (v->youngest_run_ns < l->patience_ns)
-			/* Most likely it is idle again by then; watching the
-			 * listeners would wake us for each connection. */
-			d.look_again_ns = spawn_look_ns(state, v, l);
-		else
-			d.watch = true;
 		return d;
 	}
 
