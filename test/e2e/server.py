@@ -141,7 +141,7 @@ class Server:
         os.kill(self.pid, number)
 
     def reload(self, text=None, wait=True):
-        """HUP; returns when the new generation serves."""
+        """HUP; returns when the zygote of a new generation is there."""
         if text is not None:
             self.write(text)
         before = {p.pid for p in self.processes("zygote")}

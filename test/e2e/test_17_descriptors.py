@@ -123,6 +123,7 @@ def test_more_processes_have_more_descriptors(serve):
     s = serve(ALL + "workers { min = 1, max = 8, idle_timeout = 0.5 }\n")
     resource.prlimit(s.pid, resource.RLIMIT_NOFILE, (96, 96))
     s.reload()
+    s.wait_log("generation 2 serves")
     clients = []
     for i in range(150):
         c = s.connect()
