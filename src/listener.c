@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -15,51 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "descriptor.h"
 #include "listener.h"
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_un un;
-};
-
-/* Returns the address's length, or 0 with errno. */
-static socklen_t
-address_make(const struct config_listen *l, union address *a)
-{
-	memset(a, 0, sizeof(*a));
-	errno = EINVAL;
-	switch (l->family) {
-	case LISTEN_INET:
-		a->in.sin_family = AF_INET;
-		a->in.sin_port = htons(l->port);
-		return inet_pton(AF_INET, l->host, &a->in.sin_addr) == 1 ? sizeof(a->in) : 0;
-	case LISTEN_INET6:
-		a->in6.sin6_family = AF_INET6;
-		a->in6.sin6_port = htons(l->port);
-		return inet_pton(AF_INET6, l->host, &a->in6.sin6_addr) == 1 ? sizeof(a->in6) : 0;
-	case LISTEN_UNIX:
-		a->un.sun_family = AF_UNIX;
-		if (strlen(l->host) >= sizeof(a->un.sun_path)) {
-			errno = ENAMETOOLONG;
-			return 0;
-		}
-		memcpy(a->un.sun_path, l->host, strlen(l->host) + 1);
-		return sizeof(a->un);
-	}
-	return 0;
-}
-
-static bool
-address_same(const struct config_listen *a, const struct config_listen *b)
-{
-	union address x, y;
-	socklen_t length = address_make(a, &x);
-
-	return length != 0 && length == address_make(b, &y) && memcmp(&x, &y, length) == 0;
-}
 
 /* Removes the file of a unix socket nobody answers at.  0: the path is free. */
 static int
@@ -187,27 +144,12 @@ listeners_find(const struct listeners *in, const struct config_listen *l)
 	return NULL;
 }
 
-static bool
-is_wildcard(const struct config_listen *l)
-{
-	union address a;
-
-	if (address_make(l, &a) == 0)
-		return false;
-	return l->family == LISTEN_INET ? a.in.sin_addr.s_addr == htonl(INADDR_ANY) :
-	    l->family == LISTEN_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a.in6.sin6_addr);
-}
-
 const struct listener *
 listeners_overlap(const struct listeners *in, const struct config_listen *l)
 {
-	for (size_t i = 0; in != NULL && i < in->count; i++) {
-		const struct config_listen *ours = in->at[i].listen;
-
-		if (address_same(ours, l) || (ours->family == l->family && ours->port == l->port &&
-		    (is_wildcard(ours) || is_wildcard(l))))
+	for (size_t i = 0; in != NULL && i < in->count; i++)
+		if (address_overlaps(in->at[i].listen, l))
 			return &in->at[i];
-	}
 	return NULL;
 }
 
@@ -236,71 +178,6 @@ hint(const struct config_listen *l, int error, const struct listeners *mine,
 	if (error == EEXIST && l->family == LISTEN_UNIX)
 		return " and is no socket";
 	return "";
-}
-
-/* Whether it takes what comes to that address, though that is written otherwise. */
-static bool
-passed_covers(const struct passed_socket *p, const struct config_listen *l)
-{
-	struct stat mine, theirs;
-
-	/* "ListenStream=80" is [::]:80, which takes what comes to 0.0.0.0:80. */
-	if (l->family == LISTEN_INET)
-		return p->dual && p->listen.port == l->port && strcmp(l->host, "0.0.0.0") == 0;
-	/* /var/run is /run. */
-	return l->family == LISTEN_UNIX && p->listen.family == LISTEN_UNIX &&
-	    stat(l->host, &mine) == 0 && stat(p->host, &theirs) == 0 &&
-	    mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino;
-}
-
-/* The passed socket that takes this address's connections, or NULL. */
-static const struct passed_socket *
-passed_find(const struct passed *p, const struct config_listen *l)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (address_same(&p->at[i].listen, l))
-			return &p->at[i];
-	for (size_t i = 0; i < p->count; i++)
-		if (passed_covers(&p->at[i], l))
-			return &p->at[i];
-	return NULL;
-}
-
-/* One that no address of the configuration is for, or NULL. */
-static const struct passed_socket *
-passed_stray(const struct passed *p, const struct config *config)
-{
-	for (size_t i = 0; i < p->count; i++) {
-		bool named = false;
-
-		for (size_t j = 0; j < config->listen_count && !named; j++)
-			named = passed_find(p, &config->listens[j]) == &p->at[i];
-		if (!named)
-			return &p->at[i];
-	}
-	return NULL;
-}
-
-/* Those that are passed are for requests.  0, or -1 with the reason. */
-static int
-passed_check(const struct passed *p, const struct config *config, bool all, char *error,
-    size_t error_size)
-{
-	const struct config_listen *metrics = config->metrics;
-	const struct passed_socket *wrong;
-
-	if (config->metrics_count > 0 && (wrong = passed_find(p, metrics)) != NULL) {
-		snprintf(error, error_size, "%s:%d: metrics \"%s\": a socket was passed that listens "
-		    "there (\"%s\"): expected none, metrics binds its own", metrics->place.file,
-		    metrics->place.line, metrics->text, wrong->name);
-		return -1;
-	}
-	if (!all && (wrong = passed_stray(p, config)) != NULL) {
-		snprintf(error, error_size, "%s: a socket was passed that listens on %s (\"%s\"): "
-		    "expected a listen for it", config->file, wrong->text, wrong->name);
-		return -1;
-	}
-	return 0;
 }
 
 /* Whether the configuration has nothing but the default. */

@@ -1,5 +1,6 @@
 /* passed.c - see passed.h. */
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "descriptor.h"
 #include "log.h"
 #include "passed.h"
@@ -173,6 +175,69 @@ passed_take(struct passed *p, char *error, size_t error_size)
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	return result;
+}
+
+/* Whether it takes what comes to that address, though that is written otherwise. */
+static bool
+passed_covers(const struct passed_socket *p, const struct config_listen *l)
+{
+	struct stat mine, theirs;
+
+	/* "ListenStream=80" is [::]:80, which takes what comes to 0.0.0.0:80. */
+	if (l->family == LISTEN_INET)
+		return p->dual && p->listen.port == l->port && strcmp(l->host, "0.0.0.0") == 0;
+	/* /var/run is /run. */
+	return l->family == LISTEN_UNIX && p->listen.family == LISTEN_UNIX &&
+	    stat(l->host, &mine) == 0 && stat(p->host, &theirs) == 0 &&
+	    mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino;
+}
+
+const struct passed_socket *
+passed_find(const struct passed *p, const struct config_listen *l)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (address_same(&p->at[i].listen, l))
+			return &p->at[i];
+	for (size_t i = 0; i < p->count; i++)
+		if (passed_covers(&p->at[i], l))
+			return &p->at[i];
+	return NULL;
+}
+
+/* One that no address of the configuration is for, or NULL. */
+static const struct passed_socket *
+passed_stray(const struct passed *p, const struct config *config)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		bool named = false;
+
+		for (size_t j = 0; j < config->listen_count && !named; j++)
+			named = passed_find(p, &config->listens[j]) == &p->at[i];
+		if (!named)
+			return &p->at[i];
+	}
+	return NULL;
+}
+
+int
+passed_check(const struct passed *p, const struct config *config, bool all, char *error,
+    size_t error_size)
+{
+	const struct config_listen *metrics = config->metrics;
+	const struct passed_socket *wrong;
+
+	if (config->metrics_count > 0 && (wrong = passed_find(p, metrics)) != NULL) {
+		snprintf(error, error_size, "%s:%d: metrics \"%s\": a socket was passed that listens "
+		    "there (\"%s\"): expected none, metrics binds its own", metrics->place.file,
+		    metrics->place.line, metrics->text, wrong->name);
+		return -1;
+	}
+	if (!all && (wrong = passed_stray(p, config)) != NULL) {
+		snprintf(error, error_size, "%s: a socket was passed that listens on %s (\"%s\"): "
+		    "expected a listen for it", config->file, wrong->text, wrong->name);
+		return -1;
+	}
+	return 0;
 }
 
 void

@@ -35,6 +35,14 @@ struct passed {
  * is no listening stream socket. */
 int passed_take(struct passed *p, char *error, size_t error_size);
 
+/* The one that takes this address's connections, or NULL. */
+const struct passed_socket *passed_find(const struct passed *p, const struct config_listen *address);
+
+/* Whether they suit the configuration: they are for requests, and each must have a
+ * listen unless `all` are listened on.  0, or -1 with the reason in error. */
+int passed_check(const struct passed *p, const struct config *config, bool all, char *error,
+    size_t error_size);
+
 /* In a process that has what it needs of them. */
 void passed_close(struct passed *p);
 

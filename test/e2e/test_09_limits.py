@@ -182,12 +182,17 @@ def test_unknown_transfer_coding(server):
         c.assert_end()
 
 
+def small_files(s):
+    """No process of the server may write more than 1 MiB to a file.  Returns its workers."""
+    for p in s.processes():
+        resource.prlimit(p.pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    return s.workers()
+
+
 def test_no_room_for_a_body(serve):
     """A full disk, or as here a limit of file sizes, costs that request and nothing else."""
     s = serve(ALL)
-    for p in s.processes():
-        resource.prlimit(p.pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-    before = s.workers()
+    before = small_files(s)
     with s.connect() as c:
         body = b"x" * (2 << 20)
         try:
@@ -204,9 +209,7 @@ def test_no_room_for_a_body(serve):
 def test_no_room_for_a_response(serve):
     """It is cut, so that the client sees that something is missing, and the log says why."""
     s = serve(ALL)
-    for p in s.processes():
-        resource.prlimit(p.pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-    before = s.workers()
+    before = small_files(s)
     with s.connect() as c:
         c.send(head("/big?n=30000000"))
         s.wait_log("a response cannot be kept for its client: File too large")
