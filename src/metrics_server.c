@@ -18,6 +18,7 @@
 #include "arena.h"
 #include "clock.h"
 #include "connection.h"
+#include "descriptors.h"
 #include "log.h"
 #include "logs.h"
 #include "metrics.h"
@@ -33,7 +34,6 @@
 #define HEAD_MAX 8192
 #define ARENA_MAX (64 * 1024)
 #define BATCH 64
-#define DESCRIPTORS_MAX 65536	/* closed one by one where close_range(2) is missing */
 
 struct server {
 	struct slot slot;		/* nobody's: the loop counts in one */
@@ -233,35 +233,6 @@ server_run(struct server *s)
 
 /* ------------------------------------------------------------- starting */
 
-static void
-close_between(int first, int last)
-{
-	if (first > last)
-		return;
-#ifdef CLOSE_RANGE_CLOEXEC
-	if (close_range((unsigned)first, (unsigned)last, 0) == 0)
-		return;
-#endif
-	for (int fd = first; fd <= last; fd++)
-		close(fd);
-}
-
-/* The master's are not ours, above all not the listeners. */
-static void
-close_all_but(const int *kept, size_t count)
-{
-	int first = STDERR_FILENO + 1, next;
-
-	do {
-		next = DESCRIPTORS_MAX + 1;
-		for (size_t i = 0; i < count; i++)
-			if (kept[i] >= first && kept[i] < next)
-				next = kept[i];
-		close_between(first, next - 1);
-		first = next + 1;
-	} while (next <= DESCRIPTORS_MAX);
-}
-
 /* Takes leave of the master.  0, or -1 when that was reported. */
 static int
 server_become(const struct metrics_setup *setup)
@@ -272,7 +243,8 @@ server_become(const struct metrics_setup *setup)
 	signals_child();
 	logs_become_standard(setup->error_log_fd);
 	log_open(STDERR_FILENO, "metrics");
-	close_all_but(kept, sizeof(kept) / sizeof(kept[0]));
+	/* The master's are not ours, above all not the listeners. */
+	descriptors_close_but(kept, sizeof(kept) / sizeof(kept[0]));
 	/* The zygote says what there is to say where nobody is root. */
 	if (geteuid() == 0 && privilege_drop(setup->config, error, sizeof(error)) == -1) {
 		log_error("%s", error);

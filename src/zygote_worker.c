@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "crash.h"
+#include "descriptors.h"
 #include "log.h"
 #include "signals.h"
 #include "title.h"
@@ -28,6 +29,27 @@
 /* After CRASH_OVERTIME, before SIGKILL. */
 #define OVERTIME_GRACE_NS 1000000000u
 
+/* The zygote's ends of its workers' control sockets.  They stand mostly in a
+ * row, and one by one would cost each worker more, the more there are. */
+static void
+worker_close_controls(const struct zygote *z)
+{
+	int first = 0, last = -1;
+
+	for (size_t i = 0; i < z->slot_top; i++) {
+		int fd = z->workers[i].control_fd;
+
+		if (z->workers[i].pid == 0)
+			continue;
+		if (fd != last + 1) {
+			descriptors_close(first, last);
+			first = fd;
+		}
+		last = fd;
+	}
+	descriptors_close(first, last);
+}
+
 /* In the new process: everything that is the zygote's alone. */
 static void
 worker_inherit(struct zygote *z, pid_t zygote, size_t at, int control_fd)
@@ -39,9 +61,7 @@ worker_inherit(struct zygote *z, pid_t zygote, size_t at, int control_fd)
 	if (getppid() != zygote)
 		_exit(0);
 	signals_leave();
-	for (size_t i = 0; i < z->slot_top; i++)
-		if (z->workers[i].pid != 0)
-			close(z->workers[i].control_fd);
+	worker_close_controls(z);
 	close(control_fd);
 	close(z->setup->control_fd);
 	close(z->wake_fd);

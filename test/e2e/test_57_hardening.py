@@ -32,6 +32,21 @@ def test_a_program_inherits_nothing(hostile):
     assert len(found) <= 6, text
 
 
+def test_a_worker_has_nothing_of_its_siblings(serve):
+    """The zygote's ends of their control sockets, in a row or with gaps, stay with the zygote."""
+    s = serve(ALL + "workers { min = 9 }\n")
+
+    def descriptors():
+        return {len(os.listdir("/proc/%d/fd" % pid)) for pid in until(s.workers, 10)}
+
+    until(lambda: len(s.workers()) == 9 and len(descriptors()) == 1, 20, "nine alike")
+    before, killed = descriptors(), s.workers()[2:8:2]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: len(s.workers()) == 9 and not set(killed) & set(s.workers()), 20)
+    until(lambda: descriptors() == before, 20, "nine alike again")
+
+
 @pytest.mark.parametrize("octet", [255, 0, 128, 1, 3, 5])
 def test_a_scoreboard_full_of_garbage(hostile, octet):
     """No process dies of it and no request fails; the server reloads and stops; the next
