@@ -106,7 +106,7 @@ child(struct check *k, int fd)
 static int
 check_read(struct check *k, int fd)
 {
-	static char text[65536];
+	char text[65536];
 	uint64_t end = clock_ms() + CHECK_MAX_MS;
 	size_t length = 0;
 

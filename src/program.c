@@ -402,7 +402,8 @@ programs_inside(struct programs *ps, void (*work)(void *), void *argument)
 {
 	struct inside inside = { ps, 0, work, argument };
 
-	ps->opened = false;
+	if (ps->opened)		/* else a worker's copy of that page would be for nothing */
+		ps->opened = false;
 	inside_next(&inside);
 }
 
