@@ -96,14 +96,15 @@ add_list(const char **paths, const struct file_list *l)
 }
 
 /* Watches the files of the configuration, and what was loaded by it: while a
- * load fails, the files of the generation that serves may be where to mend. */
+ * load fails, the files of the generation that serves may be where to mend.  Only
+ * one that has come into force ends the watching. */
 static void
 master_watch(struct master *m, const struct config *c)
 {
 	const char **paths;
 	size_t n = 0;
 
-	if (!c->reload) {
+	if (!c->reload && (m->current == NULL || !m->current->config->reload)) {
 		watch_free(m->watch);
 		m->watch = NULL;
 		return;
@@ -260,6 +261,8 @@ master_promote(struct master *m)
 	file_list_free(&m->served);
 	m->served = m->tried;
 	m->tried = (struct file_list){ NULL, 0, 0 };
+	if (!new->config->reload)
+		master_watch(m, new->config);
 	master_use_log(m, new->logs.error_fd);
 	log_listeners(&new->listeners, old != NULL ? &old->listeners : NULL, "listening on", "/");
 	log_listeners(&new->metrics, old != NULL ? &old->metrics : NULL, "metrics at", "/metrics");

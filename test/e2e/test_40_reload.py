@@ -273,3 +273,22 @@ def test_reload_on_mends_of_what_a_failed_reload_was_the_first_to_name(serve):
     shutil.copy(SERVLETS + "/hello.so", it + ".new")
     os.rename(it + ".new", it)
     until(lambda: s.get("/it").status == 200 and s.get("/less").status == 200, 10 * SLOW, "the new servlet")
+
+
+def test_reload_off_is_not_in_force_before_it_loads(serve):
+    """What mends the configuration that says so is seen, and nothing after it."""
+    s = serve('reload "on"\n' + route("hello"))
+    master, it = s.process.pid, os.path.join(s.directory, "it.so")
+
+    def watches():
+        fds = "/proc/%d/fd" % master
+        return any("inotify" in os.readlink(os.path.join(fds, fd)) for fd in os.listdir(fds))
+
+    with open(it, "w") as f:
+        f.write("not yet\n")
+    s.write('load_servlet ("it.so", "/it")\n')
+    s.wait_log("reload failed")
+    shutil.copy(SERVLETS + "/hello.so", it + ".new")
+    os.rename(it + ".new", it)
+    until(lambda: s.get("/it").status == 200, 10 * SLOW, "the mended configuration")
+    until(lambda: not watches(), 10 * SLOW, "the end of watching")
