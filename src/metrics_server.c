@@ -18,7 +18,7 @@
 #include "arena.h"
 #include "clock.h"
 #include "connection.h"
-#include "descriptors.h"
+#include "descriptor.h"
 #include "log.h"
 #include "logs.h"
 #include "metrics.h"

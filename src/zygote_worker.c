@@ -15,7 +15,7 @@
 
 #include "clock.h"
 #include "crash.h"
-#include "descriptors.h"
+#include "descriptor.h"
 #include "log.h"
 #include "signals.h"
 #include "title.h"

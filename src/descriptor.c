@@ -1,9 +1,20 @@
-/* descriptors.c - see descriptors.h. */
+/* descriptor.c - see descriptor.h. */
+#include <fcntl.h>
 #include <unistd.h>
 
-#include "descriptors.h"
+#include "descriptor.h"
 
 #define DESCRIPTORS_MAX 65536	/* closed one by one where close_range(2) is missing */
+
+int
+descriptor_prepare(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		return -1;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
 
 void
 descriptors_close(int first, int last)
