@@ -44,13 +44,14 @@ log_refused(struct loop *l, struct connection *c, int status, size_t body_bytes)
 {
 	const struct request *r = c->request;
 	static const struct access_extension none;	/* no servlet has run */
+	size_t before = r == NULL ? 0 : r->head.method;	/* empty lines */
 	char line[ACCESS_LINE_MAX];
 	size_t length;
 
 	if (l->access_log_fd == -1)
 		return;
-	length = access_log_format_head(c->remote, (int64_t)time(NULL), r == NULL ? "" : r->buffer,
-	    r == NULL ? 0 : r->length, status, body_bytes,
+	length = access_log_format_head(c->remote, (int64_t)time(NULL),
+	    r == NULL ? "" : r->buffer + before, r == NULL ? 0 : r->length - before, status, body_bytes,
 	    l->config->access_extended ? &none : NULL, line);
 	loop_access_line(l, line, length);
 }

@@ -114,7 +114,8 @@ runner_note(struct worker *w, const struct connection *c)
 {
 	const struct request *r = c->request;
 	struct slot *slot = w->setup->slot;
-	size_t length = r->parser.head_length;
+	/* Empty lines may stand before the request line. */
+	size_t length = r->parser.head_length - r->head.method;
 
 	slot->route = runner_route_index(w);
 	slot->status = 0;
@@ -123,7 +124,7 @@ runner_note(struct worker *w, const struct connection *c)
 	slot->started_s = (int64_t)time(NULL);
 	if (length > SLOT_HEAD_MAX)
 		length = SLOT_HEAD_MAX;
-	memcpy(slot->head, r->buffer, length);
+	memcpy(slot->head, r->buffer + r->head.method, length);
 	slot->head_length = (uint32_t)length;
 	servlet_find_client(&w->servlet);
 	memcpy(slot->remote, w->servlet.client.address, sizeof(w->servlet.client.address));

@@ -91,6 +91,17 @@ def test_nobody_forges_a_line(serve):
     assert line[5] == r"\xe4"
 
 
+def test_empty_lines_before_a_request_hide_nothing(serve):
+    s = serve(LOGS)
+    for request in ("/hello", "/crash?how=abort", "nonsense"):
+        with s.connect() as c:
+            c.send(b"\r\n\r\n" + head(request))
+            c.read()
+    assert {l[2] for l in wait_lines(s, 3)} == {
+        "GET /hello HTTP/1.1", "GET /crash?how=abort HTTP/1.1", "GET nonsense HTTP/1.1"}
+    s.wait_log("running \"GET /crash", path=s.directory + "/error.log")
+
+
 def test_crashed_requests(serve):
     s = serve(LOGS)
     answers = []
