@@ -43,6 +43,7 @@ struct connection {
 	uint8_t deadline;	/* enum deadline */
 	bool keep_alive;	/* after the response */
 	bool refused;		/* the response is a refusal: the client may be sending still */
+	bool ends_by_close;	/* the response: until it has left, closing resets */
 	uint16_t remote_port;
 	char remote[CONNECTION_REMOTE_MAX];
 	uint32_t progress;	/* 64 KiB steps of the body or the response so far */

@@ -108,6 +108,8 @@ connection_next_request(struct loop *l, struct connection *c)
 	c->progress = 0;
 	c->moved = 0;
 	if (!c->keep_alive || (l->stopping && !request_has_more(r))) {
+		if (c->ends_by_close)
+			output_reset_on_close(c->fd, false);
 		/* Closing on octets that were not read would reset the connection, and
 		 * what the client has not read yet would be lost. */
 		if (c->refused || request_has_more(r) ||

@@ -15,7 +15,7 @@ struct message {
 	uint64_t ready_ns;
 	uint64_t expires_ms;
 	uint8_t state, deadline;
-	bool keep_alive, refused;
+	bool keep_alive, refused, ends_by_close;
 	uint16_t remote_port;
 	char remote[CONNECTION_REMOTE_MAX];
 	uint32_t progress;
@@ -150,7 +150,8 @@ handover_send(int fd, struct connection *c, uint64_t now_ns)
 	struct message m = {
 		.sent_ns = now_ns, .expires_ms = c->expires_ms, .state = c->state,
 		.deadline = c->deadline, .keep_alive = c->keep_alive, .refused = c->refused,
-		.remote_port = c->remote_port, .progress = c->progress, .moved = c->moved,
+		.ends_by_close = c->ends_by_close, .remote_port = c->remote_port,
+		.progress = c->progress, .moved = c->moved,
 	};
 	struct msghdr h = { .msg_iov = p.iov, .msg_control = control.room };
 	bool answered = c->state == CONNECTION_WRITING;
@@ -294,6 +295,7 @@ unpack(struct loop *l, const char *data, size_t length, const int *fds, int fd_c
 	c->state = m.state;
 	c->keep_alive = m.keep_alive;
 	c->refused = m.refused;
+	c->ends_by_close = m.ends_by_close;
 	c->remote_port = m.remote_port;
 	memcpy(c->remote, m.remote, sizeof(c->remote));
 	c->progress = m.progress;

@@ -57,6 +57,14 @@ output_begin(int socket_fd)
 #endif
 }
 
+void
+output_reset_on_close(int socket_fd, bool on)
+{
+	const struct linger l = { .l_onoff = on, .l_linger = 0 };
+
+	setsockopt(socket_fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+}
+
 long long
 output_pending(const struct output *o)
 {

@@ -42,6 +42,11 @@ void output_free(struct output *o);
  * 4 MB in thousands of them, which cost more than all the rest. */
 void output_begin(int socket_fd);
 
+/* While on, the connection ends with a reset, however it ends: for a response whose
+ * end is the connection's, so that its client can tell one that was cut.  It must be
+ * off before a good end.  Of a unix socket nothing tells. */
+void output_reset_on_close(int socket_fd, bool on);
+
 /* Octets still to be sent. */
 long long output_pending(const struct output *o);
 

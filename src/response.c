@@ -258,6 +258,8 @@ response_commit(struct response *r, bool final)
 		r->head_sent = true;
 		if (!final || r->file_fd != -1)
 			output_begin(r->fd);
+		if (r->framing == FRAMING_CLOSE && !r->head_method)
+			output_reset_on_close(r->fd, true);
 	}
 	length = r->head_method || r->framing == FRAMING_NONE ? 0 :
 	    response_allowed(r, r->length);

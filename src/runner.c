@@ -414,6 +414,7 @@ runner_run(struct worker *w, struct connection *c, bool *taken)
 		connection_close(&w->loop, c);
 		return CONNECTION_GONE;
 	}
+	c->ends_by_close = w->response.framing == FRAMING_CLOSE;
 	if (w->response.hold && c->output != NULL)
 		return held_add(&w->loop, c, w->response.keep_alive);
 	return connection_answered(&w->loop, c, w->response.keep_alive);

@@ -126,6 +126,15 @@ def test_failed_run(server):
     server.wait_log(r"/crash")
 
 
+@pytest.mark.parametrize("how", ["return", "segv", "kill"])
+def test_failed_http_1_0(server, how):
+    """What would be ended by closing ends with a reset."""
+    with server.connect() as c:
+        c.send(head("/crash?how=%s&after=flush" % how, version="1.0"))
+        with pytest.raises(ConnectionResetError):
+            c.read()
+
+
 def test_built_in_pages_are_plain_and_short(server):
     r = server.get("/nowhere")
     assert r.get("Content-Type").startswith("text/plain")

@@ -66,6 +66,17 @@ def test_a_response_on_its_way_completes(serve):
         assert c.request("/hello").body == b"hello\n"
 
 
+def test_a_response_that_ends_by_closing_completes(serve):
+    s = serve()
+    old = s.workers()
+    with s.connect() as c:
+        c.send(head("/big?n=20000000", version="1.0"))
+        c.fill()
+        s.reload()
+        until(lambda: not set(old) & set(s.workers()), what="the old workers to leave")
+        assert len(c.read().body) == 20000000   # and no reset
+
+
 def test_half_sent_requests_complete(serve):
     s = serve()
     with s.connect() as a, s.connect() as b:
