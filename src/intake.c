@@ -13,6 +13,7 @@
 #include "connection.h"
 #include "log.h"
 #include "runner.h"
+#include "siblings.h"
 #include "worker.h"
 
 #define ACCEPTS_AT_ONCE 16
@@ -183,7 +184,8 @@ intake_note_wait(const struct worker *w, struct connection *c)
 }
 
 /* Accepts and serves a few connections, for no longer than patience: others
- * have events too.  False when there are no more. */
+ * have events too.  At a stop they are accepted, and run after that by whoever
+ * is free.  False when there are no more. */
 static bool
 intake_accept(struct worker *w, struct intake_listener *from)
 {
@@ -213,7 +215,10 @@ intake_accept(struct worker *w, struct intake_listener *from)
 		if (connection_read(&w->loop, c) != CONNECTION_RUN)
 			continue;
 		intake_note_wait(w, c);
-		runner_serve(w, c, &taken);
+		if (w->leaving == WORKER_STAYS)
+			runner_serve(w, c, &taken);
+		else
+			siblings_run(w, c);
 		if (clock_ns() >= until)
 			return true;
 	}

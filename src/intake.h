@@ -50,7 +50,7 @@ void intake_update(struct worker *w, bool held);
 /* Whether a handed-over connection waits to be received. */
 bool intake_waiting(const struct worker *w);
 
-/* Of a worker that stops: serves what had connected before to listeners of ours. */
+/* Of a worker that stops: accepts what had connected before to listeners of ours. */
 void intake_finish(struct worker *w);
 
 /* A listener or a handover socket is readable: takes what is there and runs it. */

@@ -122,8 +122,7 @@ worker_leave(struct worker *w, enum worker_leaving how)
 	if (how != WORKER_STOPS)
 		return;
 	worker_stop(w);
-	if (!held)
-		intake_finish(w);
+	intake_finish(w);
 }
 
 static void

@@ -60,14 +60,38 @@ def test_no_new_connections(serve):
         time.sleep(0.2)
         s.send_signal(signal.SIGTERM)
 
-        def refused():
-            try:
-                Client(s.address, 5).close()
-                return False
-            except ConnectionRefusedError:
-                return True
-        until(refused, 1.5, "a refused connection")
+        until(lambda: refuses(s), 1.5, "a refused connection")
         assert c.read().status == 200
+    s.stop()
+
+
+def refuses(s):
+    try:
+        Client(s.address, 5).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_what_had_connected_before(serve, tmp_path):
+    """While no worker accepted, for all were in a servlet."""
+    gate = str(tmp_path / "gate")
+    os.mkfifo(gate)
+    s = serve(ALL + "workers { max = 1 }\n")
+    with s.connect() as idle, s.connect() as busy:
+        assert idle.request("/hello").status == 200
+        busy.send(head("/sleep?gate=" + gate))
+        clients = [s.connect() for _ in range(20)]
+        for c in clients:
+            c.send(head("/hello"))
+        s.send_signal(signal.SIGTERM)
+        idle.assert_end()
+        until(lambda: refuses(s), 5 * SLOW, "a refused connection")
+        os.close(os.open(gate, os.O_WRONLY))
+        assert busy.read().status == 200
+        for c in clients:
+            assert c.read().body == b"hello\n"
+            c.close()
     s.stop()
 
 
