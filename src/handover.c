@@ -24,6 +24,7 @@ struct message {
 	/* A request is read within the limits that it began with (head_max is the
 	 * parser's), though the receiver's may be lower. */
 	uint32_t field_max;
+	int64_t body_max;
 	bool has_request, head_done, expect_continue, body_in_file;
 	struct parser parser;
 	size_t buffer_length, fed;
@@ -113,6 +114,7 @@ parcel_request(struct parcel *p, struct message *m, const struct request *r)
 	m->expect_continue = r->head.expect_continue;
 	m->parser = r->parser;
 	m->field_max = r->head.field_max;
+	m->body_max = r->body_max;
 	m->buffer_length = r->length;
 	m->fed = r->fed;
 	m->ready_ns = r->ready_ns;
@@ -250,6 +252,7 @@ unpack_request(struct loop *l, struct connection *c, const struct message *m,
 	/* The head still wants what may have been sent: once is enough. */
 	r->head.expect_continue = m->expect_continue;
 	r->fed = m->fed;
+	r->body_max = m->body_max;
 	r->head_done = m->head_done;
 	r->ready_ns = m->ready_ns;
 	return unpack_spool(&r->body, m->body_in_file, m->body_length, at, end, fds,

@@ -225,7 +225,7 @@ def test_requests_within_the_limits_they_began_with_are_answered(serve):
         a.send(b"GET /echo HTTP/1.1\r\nHost: x\r\n" + fields)
         b.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n" + fields + b"\r\n01234")
         assert s.get("/echo").status == 200     # behind what they sent
-        s.reload('limits { head = "1K", headers = 10 }\n' + route("echo"))
+        s.reload('limits { head = "1K", headers = 10, body = 1 }\n' + route("echo"))
         until(lambda: len(s.processes("zygote")) == 1, 10 * SLOW, "the old zygote to leave")
         a.send(b"\r\n")
         b.send(b"56789")
@@ -234,6 +234,9 @@ def test_requests_within_the_limits_they_began_with_are_answered(serve):
         for c in (a, b):
             c.send(b"GET /echo HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n")
             assert c.read().status == 431
+    with s.connect() as c:
+        c.send(head("/echo", "POST", body=b"12"))
+        assert c.read().status == 413
 
 
 def test_stop_while_reloading(serve):
