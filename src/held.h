@@ -6,7 +6,8 @@
  * does for a short request, and may well take this process's processor away.
  * So while more events of a large batch follow, a small response is held, and
  * those of a few requests leave one right after the other: the first wakes the
- * client, the others find it awake.
+ * client, the others find it awake.  And where the kernel has io_uring(7) they
+ * leave in one system call, which is worth it from the second one on.
  *
  * They are in CONNECTION_WRITING, watched as before, and nothing has arrived
  * behind their requests.  Whoever does anything else with connections, or waits
@@ -17,6 +18,9 @@
 #define HELD_H
 
 #include "connection.h"
+
+/* From now on they leave in one system call, if there is a way. */
+void held_together(struct loop *l);
 
 /* In place of connection_answered(): holds c, whose response is in its output. */
 enum connection_next held_add(struct loop *l, struct connection *c, bool keep_alive);

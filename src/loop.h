@@ -52,9 +52,11 @@ struct loop {
 	struct request_pool requests;
 	struct connection *all;		/* every connection */
 	struct connection *ready_first, *ready_last;	/* requests waiting for a process */
-	bool may_hold;			/* more events of a large batch follow: held.h */
+	bool may_hold;			/* events of the same batch follow, or responses wait: held.h */
 	struct connection *held_first, *held_last;	/* their responses leave together */
 	uint64_t held_since_ns;
+	struct uring *uring;		/* that sends them; NULL: none, or not yet */
+	bool uring_tried;
 	struct connection *dead;	/* closed in this batch; its events may still name them */
 	struct connection *free;
 	uint32_t count;			/* of connections */

@@ -20,9 +20,6 @@
 /* No servlet is entered while a response has been held for longer. */
 #define HELD_NS 200000u
 
-/* A client that gets responses at shorter intervals is awake anyway. */
-#define AWAKE_NS 20000u
-
 /* Redirects within one request; more are a loop. */
 #define REDIRECTS_MAX 10
 
@@ -242,8 +239,7 @@ runner_may_hold(struct worker *w, uint64_t now)
 
 	if (before >= w->batch_ns)
 		w->pace_ns = now - before;
-	return w->loop.may_hold && !request_has_more(w->servlet.request) &&
-	    w->pace_ns >= AWAKE_NS;
+	return w->loop.may_hold && !request_has_more(w->servlet.request);
 }
 
 /* Where this request is counted; there are tallies. */

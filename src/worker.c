@@ -14,6 +14,7 @@
 #include "runner.h"
 #include "siblings.h"
 #include "signals.h"
+#include "uring.h"
 #include "worker.h"
 
 #define BATCH 256	/* events fetched at once */
@@ -21,6 +22,13 @@
 /* So many at once, and the worker is busy: who is answered a little later has
  * waited for longer than that, and the client has other answers to work on. */
 #define BUSY_BATCH 8
+
+/* A client that gets responses at shorter intervals is awake anyway. */
+#define AWAKE_NS 20000u
+
+/* After a servlet was slow, so long no short batch is answered in one: should the
+ * next one be slow, those before it would wait. */
+#define CALM_NS 100000000u
 
 /* A batch that takes so many times the patience is shared even where all
  * processors are taken. */
@@ -52,6 +60,8 @@ worker_forked_child(void)
 	for (i = 0; i < worker.intake.listener_count; i++)
 		close(worker.intake.listeners[i].fd);
 	spool_spares_close(&worker.loop.requests.spares);
+	uring_free(worker.loop.uring);
+	worker.loop.uring = NULL;
 	close(worker.setup->control_fd);
 	worker.loop.held_first = NULL;
 	worker.response.broken = true;
@@ -268,22 +278,36 @@ worker_run_ready(struct worker *w)
 	}
 }
 
+/* Whether the responses to a batch of so many events leave together (held.h). */
+static bool
+worker_holds(struct worker *w, int n)
+{
+	if (!w->helper.started)
+		return false;
+	if (n >= BUSY_BATCH)
+		held_together(&w->loop);
+	return (n >= BUSY_BATCH && w->pace_ns >= AWAKE_NS) ||
+	    (n > 1 && w->loop.uring != NULL && w->batch_ns >= w->calm_ns);
+}
+
 static void
 worker_batch(struct worker *w, const struct poller_event *events, int n)
 {
 	uint64_t takeovers = w->helper.takeovers;
-	bool busy = n >= BUSY_BATCH && w->helper.started;
+	bool holds = worker_holds(w, n);
 	int i;
 
 	/* Events fetched before the helper had the loop are stale; whatever still
 	 * holds is reported again. */
 	for (i = 0; i < n && w->helper.takeovers == takeovers; i++) {
-		w->loop.may_hold = busy && i + 1 < n;
+		w->loop.may_hold = holds && (i + 1 < n || w->loop.held_first != NULL);
 		worker_event(w, &events[i]);
 	}
 	w->loop.may_hold = false;
 	held_release(&w->loop);
 	worker_run_ready(w);
+	if (w->helper.takeovers != takeovers)
+		w->calm_ns = clock_ns() + CALM_NS;
 	loop_expire(&w->loop);
 	loop_batch_end(&w->loop);
 	if (w->intake.paused_until_ms != 0 && w->loop.now_ms >= w->intake.paused_until_ms)

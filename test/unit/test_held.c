@@ -1,4 +1,5 @@
-/* Responses that are held leave together, in order, and no later than they should. */
+/* Responses that are held leave together, in order, and no later than they should:
+ * one by one, and, where the kernel has io_uring, in one system call. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "held.h"
+#include "uring.h"
 
 #define CLIENTS 3
 
@@ -28,6 +30,23 @@ open_loop(void **state)
 {
 	(void)state;
 	return loop_prepare(&loop, &config, false) == -1 ? -1 : loop_open(&loop, &slot, NULL, -1);
+}
+
+static int
+open_together(void **state)
+{
+	(void)state;
+	held_together(&loop);
+	return 0;
+}
+
+static int
+close_loop(void **state)
+{
+	(void)state;
+	uring_free(loop.uring);
+	loop.uring = NULL;
+	return 0;
 }
 
 /* CLIENTS that have been answered with `length` octets, which are held. */
@@ -71,6 +90,18 @@ setup_large(void **state)
 {
 	(void)state;
 	return setup_length(1 << 20);
+}
+
+/* In memory, and more than one of the sockets takes. */
+static int
+setup_medium(void **state)
+{
+	int octets = 1;
+
+	(void)state;
+	if (setup_length(60000) == -1)
+		return -1;
+	return setsockopt(connections[1]->fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
 }
 
 static int
@@ -141,6 +172,29 @@ test_what_a_socket_does_not_take_is_drained(void **state)
 }
 
 static void
+test_what_one_socket_does_not_take_is_drained(void **state)
+{
+	ssize_t first, more;
+
+	(void)state;
+	held_release(&loop);
+	assert_int_equal(received(clients[0]), 60000);
+	assert_int_equal(received(clients[2]), 60000);
+	first = received(clients[1]);
+	assert_in_range(first, 1, 59999);
+	assert_int_equal(connections[1]->state, CONNECTION_WRITING);
+	assert_int_equal(connections[1]->watched, POLLER_OUT);
+	assert_int_equal(connections[1]->moved, first);
+	while (connections[1]->state == CONNECTION_WRITING) {
+		assert_int_equal(connection_event(&loop, connections[1], POLLER_OUT), CONNECTION_WAIT);
+		more = received(clients[1]);
+		assert_true(more > 0);
+		first += more;
+	}
+	assert_int_equal(first, 60000);
+}
+
+static void
 test_the_last_of_a_connection(void **state)
 {
 	char octet;
@@ -175,9 +229,12 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_a_socket_does_not_take_is_drained,
 		    setup_large, teardown),
+		cmocka_unit_test_setup_teardown(test_what_one_socket_does_not_take_is_drained,
+		    setup_medium, teardown),
 		cmocka_unit_test_setup_teardown(test_the_last_of_a_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_client_that_has_gone, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, open_loop, NULL);
+	return cmocka_run_group_tests_name("one by one", tests, open_loop, NULL) +
+	    cmocka_run_group_tests_name("together", tests, open_together, close_loop);
 }
