@@ -26,9 +26,10 @@
 /* A client that gets responses at shorter intervals is awake anyway. */
 #define AWAKE_NS 20000u
 
-/* After a servlet was slow, so long no short batch is answered in one: should the
- * next one be slow, those before it would wait. */
-#define CALM_NS 100000000u
+/* After a servlet was slow, or those of a batch took longer than this each, no short
+ * batch is answered in one for a while: those before the slow one would wait. */
+#define QUICK_NS 100000u
+#define CALM_NS 10000000u
 
 /* A batch that takes so many times the patience is shared even where all
  * processors are taken. */
@@ -290,6 +291,17 @@ worker_holds(struct worker *w, int n)
 	    (n > 1 && w->loop.uring != NULL && w->batch_ns >= w->calm_ns);
 }
 
+/* After a batch: what is to be expected of the next ones.  slow: the helper had
+ * the loop. */
+static void
+worker_judge(struct worker *w, int n, bool slow)
+{
+	uint64_t now = clock_ns();
+
+	if (slow || now - w->batch_ns > (uint64_t)n * QUICK_NS)
+		w->calm_ns = now + CALM_NS;
+}
+
 static void
 worker_batch(struct worker *w, const struct poller_event *events, int n)
 {
@@ -306,8 +318,8 @@ worker_batch(struct worker *w, const struct poller_event *events, int n)
 	w->loop.may_hold = false;
 	held_release(&w->loop);
 	worker_run_ready(w);
-	if (w->helper.takeovers != takeovers)
-		w->calm_ns = clock_ns() + CALM_NS;
+	if (w->loop.uring != NULL)
+		worker_judge(w, n, w->helper.takeovers != takeovers);
 	loop_expire(&w->loop);
 	loop_batch_end(&w->loop);
 	if (w->intake.paused_until_ms != 0 && w->loop.now_ms >= w->intake.paused_until_ms)
