@@ -61,6 +61,7 @@ struct sim {
 	unsigned elsewhere;		/* processors that others have taken */
 	bool spare;
 	struct worker workers[WORKERS_MAX];
+	unsigned used;			/* of these; the others have always been GONE */
 	uint64_t ready_at[CLIENTS_MAX];	/* UINT64_MAX: being served */
 	struct worker *home[CLIENTS_MAX];	/* where its connection is; NULL: nowhere yet */
 	struct profile profile[CLIENTS_MAX];
@@ -111,7 +112,7 @@ sim_count(const struct sim *s, enum state state)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < WORKERS_MAX; i++)
+	for (unsigned i = 0; i < s->used; i++)
 		n += s->workers[i].state == state;
 	return n;
 }
@@ -119,7 +120,7 @@ sim_count(const struct sim *s, enum state state)
 static unsigned
 sim_workers(const struct sim *s)
 {
-	return WORKERS_MAX - sim_count(s, GONE);
+	return s->used - sim_count(s, GONE);
 }
 
 static unsigned
@@ -127,7 +128,7 @@ sim_staying(const struct sim *s)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < WORKERS_MAX; i++)
+	for (unsigned i = 0; i < s->used; i++)
 		n += s->workers[i].state != GONE && !s->workers[i].leaving;
 	return n;
 }
@@ -137,7 +138,7 @@ sim_on_processor(const struct sim *s)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < WORKERS_MAX; i++)
+	for (unsigned i = 0; i < s->used; i++)
 		n += s->workers[i].state == RUNNING && s->workers[i].cpu > 0;
 	return n;
 }
@@ -148,7 +149,7 @@ sim_view(const struct sim *s, struct spawn_view *v)
 	memset(v, 0, sizeof(*v));
 	v->now_ns = s->now;
 	v->youngest_run_ns = UINT64_MAX;
-	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+	for (unsigned i = 0; i < s->used; i++) {
 		const struct worker *w = &s->workers[i];
 		uint64_t age = s->now - w->since;
 
@@ -207,13 +208,13 @@ sim_tick(struct sim *s)
 	s->high = 0;
 	spawn_peak_add(&s->peak, peak);
 	surplus = spawn_surplus(&s->peak, sim_staying(s), &s->limits);
-	for (unsigned i = 0; i < WORKERS_MAX && surplus > 0; i++) {
+	for (unsigned i = 0; i < s->used && surplus > 0; i++) {
 		if (s->workers[i].state == IDLE && !s->workers[i].busy) {
 			s->workers[i].state = GONE;
 			surplus--;
 		}
 	}
-	for (unsigned i = 0; i < WORKERS_MAX && surplus > 0; i++) {
+	for (unsigned i = 0; i < s->used && surplus > 0; i++) {
 		if (s->workers[i].state != GONE && !s->workers[i].leaving) {
 			s->workers[i].leaving = true;
 			surplus--;
@@ -234,6 +235,8 @@ sim_zygote(struct sim *s, uint64_t got)
 				memset(&s->workers[i], 0, sizeof(s->workers[i]));
 				s->workers[i].state = STARTING;
 				s->workers[i].io = 700 * US;
+				if (i >= s->used)
+					s->used = i + 1;
 				break;
 			}
 		}
@@ -356,7 +359,7 @@ sim_step(struct sim *s)
 	for (unsigned i = 0; i < s->clients; i++)
 		if (s->now >= s->ready_at[i])
 			sim_arrive(s, i);
-	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+	for (unsigned i = 0; i < s->used; i++) {
 		struct worker *w = &s->workers[i];
 
 		if (w->state == IDLE && !w->busy && s->queued > 0)
@@ -375,7 +378,7 @@ sim_step(struct sim *s)
 		s->window = s->left_over = 0;
 	}
 	sim_zygote(s, got);
-	for (unsigned i = 0; i < WORKERS_MAX; i++)
+	for (unsigned i = 0; i < s->used; i++)
 		if (s->workers[i].state != GONE)
 			sim_worker(s, &s->workers[i], STEP, got);
 	running = sim_workers(s);
