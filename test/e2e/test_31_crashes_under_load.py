@@ -7,7 +7,6 @@ import pytest
 from load import Load
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("keep", [True, False], ids=["kept alive", "one-shot"])
 def test_crashes_under_load(serve, keep):
     s = serve()

@@ -7,7 +7,6 @@ from load import Load
 from server import SLOW
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("keep", [True, False], ids=["kept alive", "one-shot"])
 def test_ten_reloads(serve, keep):
     s = serve()
