@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "access_log.h"
 #include "clock.h"
@@ -206,6 +207,15 @@ runner_redirect(struct worker *w, int redirects)
 	return 1;
 }
 
+/* A servlet has forked, and its child has come back from it: as from a main program.
+ * It must not go on as a second worker with the first one's connections. */
+static _Noreturn void
+runner_end_copy(int result)
+{
+	fflush(NULL);
+	_exit(result != 0);
+}
+
 /* Runs the servlet, and others that it redirects to.  0, or -1: failed. */
 static int
 runner_call_servlet(struct worker *w)
@@ -217,6 +227,8 @@ runner_call_servlet(struct worker *w)
 		struct program *p = runner_program(w);
 		int result = runner_prepare(w, p) != 0 ? -1 : p->module->run(p->handle, s);
 
+		if (w->is_copy)
+			runner_end_copy(result);
 		if (result == MODULE_CUT)
 			response_cut(&w->response);
 		else if (result != 0)

@@ -66,6 +66,7 @@ worker_forked_child(void)
 	close(worker.setup->control_fd);
 	worker.loop.held_first = NULL;
 	worker.response.broken = true;
+	worker.is_copy = true;
 	signals_forked();
 }
 

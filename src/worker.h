@@ -64,6 +64,7 @@ struct worker {
 	uint64_t pace_ns;		/* from one servlet to the next, within a batch */
 	uint64_t calm_ns;		/* since when no servlet is taken to be slow */
 	bool ran;			/* a servlet, since a connection was last given away */
+	bool is_copy;			/* this process was forked by a servlet */
 	enum worker_sharing sharing;	/* in this batch */
 	uint32_t processors;
 	struct processor_use use;

@@ -52,3 +52,12 @@ def test_each_process_has_its_own(serve, tmp_path):
     responses, passed = at_once(s, ["/sleep?ms=200", "/life"] * 5)
     for r in responses[1::2]:
         assert r.text.split()[1] == "1"
+
+
+def test_a_child_that_comes_back(serve):
+    """Returning from run ends it, as returning from main does: it is no second worker."""
+    s = serve(text(route("child") + "workers { min = 1, max = 1 }\n"))
+    with s.connect() as c:
+        for back, status in ("0", "0\n"), ("-1", "1\n"):
+            assert c.request("/child?back=" + back).text == status
+    assert s.get("/hello").status == 200

@@ -1,9 +1,11 @@
 /*
  * child.c - answers at once; a process of its own reads the request's body when
  * somebody opens the FIFO ?wait= for writing, and writes it to the file ?to=.
+ * Or, with ?back=, has a child that returns that, and says how it has ended.
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,12 +34,16 @@ read_on(servlet *s)
 int
 run(servlet *s)
 {
+	const char *back = get_arg(s, "back");
 	pid_t pid = fork();
+	int status;
 
+	if (pid == 0 && back != NULL)
+		return atoi(back);
 	if (pid == 0)
 		_exit(fork() == 0 ? read_on(s) : 0);
-	if (pid == -1 || waitpid(pid, NULL, 0) != pid)
+	if (pid == -1 || waitpid(pid, &status, 0) != pid)
 		return -1;
-	rprintf(s, "%ld\n", (long)pid);
+	rprintf(s, "%d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 	return 0;
 }
