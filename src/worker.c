@@ -106,16 +106,24 @@ worker_init(struct worker *w, const struct worker_setup *setup)
 	return crash_init(w);
 }
 
-/* Nobody follows: idle connections have nothing to wait for. */
+/* Nobody follows: idle connections have nothing to wait for, unless a request has
+ * come that was not read yet. */
 static void
 worker_stop(struct worker *w)
 {
+	enum connection_next then;
 	struct connection *c, *next;
 
 	w->loop.stopping = true;
 	for (c = w->loop.all; c != NULL; c = next) {
 		next = c->next;
-		if (c->state == CONNECTION_IDLE || c->state == CONNECTION_LINGERING)
+		then = CONNECTION_WAIT;
+		if (c->state == CONNECTION_IDLE)
+			then = connection_read(&w->loop, c);
+		if (then == CONNECTION_RUN)
+			siblings_run(w, c);
+		else if (then == CONNECTION_WAIT &&
+		    (c->state == CONNECTION_IDLE || c->state == CONNECTION_LINGERING))
 			connection_close(&w->loop, c);
 	}
 }

@@ -53,6 +53,23 @@ def test_half_sent_and_pipelined_requests(serve):
     s.stop()
 
 
+def test_a_request_on_a_kept_connection(serve):
+    """One that has come when the worker learns of the stop is answered."""
+    s = serve()
+    with s.connect() as c:
+        assert c.request("/hello").status == 200
+        worker, = s.workers()
+        os.kill(worker, signal.SIGSTOP)
+        s.send_signal(signal.SIGTERM)
+        until(lambda: refuses(s), 5 * SLOW, "a refused connection")
+        c.send(head("/hello"))
+        os.kill(worker, signal.SIGCONT)
+        r = c.read()
+        assert r.body == b"hello\n" and r.get("Connection") == "close"
+        c.assert_end()
+    s.stop()
+
+
 def test_no_new_connections(serve):
     s = serve()
     with s.connect() as c:
