@@ -47,7 +47,7 @@ struct loop {
 	const struct config *config;
 	struct slot *slot;
 	struct tally *tallies;		/* the slot's row; NULL: nothing is counted */
-	bool stopping;			/* nobody follows: no keep-alive any more */
+	_Atomic bool stopping;		/* nobody follows: no keep-alive any more */
 	uint64_t now_ms;
 	struct request_pool requests;
 	struct connection *all;		/* every connection */

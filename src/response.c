@@ -37,6 +37,7 @@ response_begin(struct response *r, struct arena *arena, int fd,
 	r->minor = minor;
 	r->head_method = head_method;
 	r->keep_alive = keep_alive;
+	r->stopping = NULL;
 	r->hold = false;
 	r->status = 200;
 	r->status_set = false;
@@ -186,6 +187,8 @@ response_choose_framing(struct response *r, bool final)
 {
 	int64_t length = (int64_t)r->length + (r->file_fd != -1 ? r->file_length : 0);
 
+	if (r->stopping != NULL && *r->stopping)
+		r->keep_alive = false;
 	if (status_has_no_body(r->status)) {
 		r->framing = FRAMING_NONE;
 		r->declared_length = -1;

@@ -42,6 +42,7 @@ struct response {
 	bool head_method;		/* HEAD */
 	bool keep_alive;		/* wanted by the client; what comes of it after finish */
 
+	const _Atomic bool *stopping;	/* by the caller: if so, it is the connection's last; or NULL */
 	bool hold;			/* by the caller: a small one goes to the output, not to the socket */
 	int status;
 	bool status_set;	/* by the servlet: then writing nothing is no 204 */

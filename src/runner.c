@@ -166,7 +166,9 @@ runner_respond(struct worker *w)
 	    memcmp(r->buffer + r->head.method, "HEAD", 4) == 0;
 
 	response_begin(&w->response, w->arena, c->fd, &c->output, r->head.minor,
-	    head_method, r->head.keep_alive && !w->loop.stopping);
+	    head_method, r->head.keep_alive);
+	/* What has come behind its request is answered too. */
+	w->response.stopping = request_has_more(r) ? NULL : &w->loop.stopping;
 }
 
 /* The server's own answer: what was asked for is not there, or not for this method. */
