@@ -146,6 +146,14 @@ def test_answers_of_a_batch(serve, forbidden):
         c.close()
 
 
+def test_a_batch_with_a_slow_one_and_a_crash(serve):
+    """What was made before them leaves, what comes behind is answered by the next worker."""
+    s = serve(ALL + "workers { max = 1 }\n")
+    targets = (["/hello"] * 20 + ["/sleep?ms=100"]) * 2 + ["/crash?how=segv"] + ["/hello"] * 20
+    for c, target in zip(one_batch(s, targets), targets):
+        assert c.read().status == (500 if "crash" in target else 200), target
+
+
 def test_no_minimum(serve):
     """With min = 0 the last one leaves too, and comes back for a request."""
     s = serve(ALL + "workers { min = 0, idle_timeout = 0.3 }\n")
