@@ -17,6 +17,7 @@ struct chunks {
 
 struct exchange {
 	servlet *s;
+	VALUE *self;		/* the Servlet of this request, nil until one is needed */
 	VALUE body;
 	int has_length;		/* the application has set Content-Length */
 	int is_chunked;
@@ -202,10 +203,17 @@ send_file(struct exchange *x)
 	return sent;
 }
 
+/* An Array and nothing else: it may have methods of its own. */
+static int
+is_array(VALUE body)
+{
+	return RB_TYPE_P(body, T_ARRAY) && CLASS_OF(body) == rb_cArray;
+}
+
 static void
 send_body(struct exchange *x)
 {
-	if (RB_TYPE_P(x->body, T_ARRAY)) {
+	if (is_array(x->body)) {
 		for (long i = 0; i < RARRAY_LEN(x->body); i++)
 			if (!send_piece(x, rb_ary_entry(x->body, i)))
 				return;
@@ -214,9 +222,9 @@ send_body(struct exchange *x)
 	} else if (rb_respond_to(x->body, id_each)) {
 		rb_block_call(x->body, id_each, 0, NULL, send_yielded, (VALUE)x);
 	} else if (rb_respond_to(x->body, id_call)) {
-		VALUE self = api_servlet_new(x->s);
-
-		prelude_call("stream", 2, self, x->body);
+		if (NIL_P(*x->self))
+			*x->self = api_servlet_new(x->s);
+		prelude_call("stream", 2, *x->self, x->body);
 	} else {
 		rb_raise(rb_eTypeError, "the body of the answer is a %s, which has neither each nor call",
 		    rb_obj_classname(x->body));
@@ -246,8 +254,21 @@ close_body(VALUE argument)
 {
 	struct exchange *x = (struct exchange *)argument;
 
-	if (!RB_TYPE_P(x->body, T_ARRAY) && rb_respond_to(x->body, id_close))
+	if (!is_array(x->body) && rb_respond_to(x->body, id_close))
 		rb_funcallv(x->body, id_close, 0, NULL);
+	return Qnil;
+}
+
+/* Whatever has happened.  What close raises is logged: the response itself is
+ * complete. */
+static VALUE
+end_body(VALUE argument)
+{
+	int failed = 0;
+
+	rb_protect(close_body, argument, &failed);
+	if (failed)
+		error_log(((struct exchange *)argument)->s);
 	return Qnil;
 }
 
@@ -261,7 +282,7 @@ ask(VALUE argument)
 {
 	struct question *q = (struct question *)argument;
 	VALUE env = rack_env(q->s, &q->self), answer;
-	struct exchange x = { .s = q->s, .body = Qnil };
+	struct exchange x = { .s = q->s, .self = &q->self, .body = Qnil };
 	VALUE parts[3];
 
 	answer = rb_check_array_type(rb_funcallv(q->application, id_call, 1, &env));
@@ -271,7 +292,7 @@ ask(VALUE argument)
 	parts[1] = rb_ary_entry(answer, 1);
 	parts[2] = (VALUE)&x;
 	x.body = rb_ary_entry(answer, 2);
-	rb_ensure(send_answer, (VALUE)parts, close_body, (VALUE)&x);
+	rb_ensure(send_answer, (VALUE)parts, end_body, (VALUE)&x);
 	RB_GC_GUARD(env);
 	RB_GC_GUARD(answer);
 	return Qnil;

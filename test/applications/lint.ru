@@ -13,8 +13,14 @@ class Named < Closing
   def each = raise("each is not to be called")
 end
 
+# One that cannot be closed.
+class Stuck < Closing
+  def close = raise("close of #{super.inspect}")
+end
+
 class Called
   def call(stream)
+    $stream = stream
     stream << "called "
     stream.write(stream.read.to_s, "!")
     stream.close
@@ -48,6 +54,7 @@ answers = lambda do |env|
   when "/304" then [304, { "ETag" => '"x"' }, []]
   when "/length" then [200, TEXT.merge("Content-Length" => "5"), ["12345"]]
   when "/many" then [200, TEXT.merge("Set-Cookie" => "a=1\nb=2"), ["x"]]
+  when "/stuck" then [200, TEXT, Stuck.new(%w[a b], errors)]
   when "/late" then [200, TEXT, Closing.new(Enumerator.new { |y| y << "x"; raise "late" }, errors)]
   when "/raise" then raise ArgumentError, "raised"
   when "/exit" then exit
@@ -59,6 +66,8 @@ end
 bare = lambda do |env|
   case env["PATH_INFO"]
   when "/call" then [200, { "content-type" => "text/plain" }, Called.new]
+  when "/kept" then [200, {}, [begin $stream.read(1) rescue $!.message end]]
+  when "/closing" then [200, {}, Class.new(Array) { define_method(:close) { env["rack.errors"].puts("closed") } }.new(["x"])]
   when "/array" then [200, { "content-type" => "text/plain", "set-cookie" => %w[a=1 b=2] }, ["x"]]
   when "/number" then ["200", { "X-Number" => 5, "rack.special" => "no" }, ["x"]]
   when "/chunked" then Rack::Chunked.new(->(_) { [200, TEXT.dup, Closing.new(["a" * 20, "b;\r\n"], env["rack.errors"])] }).call(env)

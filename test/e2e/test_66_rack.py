@@ -171,7 +171,9 @@ def test_answers(lint):
     with lint.connect() as c:
         r = c.request("/length", "HEAD")
         assert (r.get("Content-Length"), r.body) == ("5", b"")
-        assert c.request("/bare/call", "POST", body=b"posted").text == "called posted!"
+        for body in b"posted", None:
+            assert c.request("/bare/call", "POST", body=body).text == "called %s!" % (body or b"").decode()
+            assert c.request("/bare/kept", "POST", body=b"x").text == "the request of this servlet object is over"
         r = c.request("/bare/number")
         assert r.status == 200 and r.get("X-Number") == "5" and r.get("rack.special") is None
         assert c.request("/bare/chunked").text == "a" * 20 + "b;\r\n"
@@ -191,6 +193,11 @@ def test_errors(lint):
         c.request("/late")
     lint.wait_log("late .RuntimeError.")
     lint.wait_log("request .*: closed", count=2)
+    with lint.connect() as c:       # the response is complete when the body is closed
+        assert c.request("/stuck").text == "ab"
+        lint.wait_log("request .*close of nil")
+        assert c.request("/bare/closing").text == "x"
+    lint.wait_log("request .*: closed", count=4)
 
 
 def test_file(serve, tmp_path):
