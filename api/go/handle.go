@@ -70,8 +70,9 @@ type exchange struct {
 //export modserverServe
 func modserverServe(c *C.struct_exchange) (result C.int) {
 	x := &exchange{c: c}
+	returned := false // recover cannot tell: it answers nil for panic(nil)
 	defer func() {
-		if e := recover(); e != nil {
+		if e := recover(); !returned {
 			result = x.panicked(e)
 		}
 		x.end()
@@ -81,11 +82,12 @@ func modserverServe(c *C.struct_exchange) (result C.int) {
 	r, err := x.request()
 	if err != nil {
 		x.w.refuse(http.StatusBadRequest)
-		return 0
+	} else {
+		x.w.head = r.Method == http.MethodHead
+		handler.ServeHTTP(&x.w, r)
+		x.w.finish()
 	}
-	x.w.head = r.Method == http.MethodHead
-	handler.ServeHTTP(&x.w, r)
-	x.w.finish()
+	returned = true
 	return 0
 }
 

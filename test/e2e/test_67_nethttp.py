@@ -177,6 +177,14 @@ def test_panic(both, router, prefix):
     assert both.ours.log().count("panic: this handler panics") == before + 1
 
 
+def test_panic_of_nil(both):
+    """recover answers nil, as if nothing had happened; the response before is not to be sent again."""
+    with both.ours.connect() as c:
+        assert c.request("/odd?what=status", headers=[("X-Router", "chi")]).status == 201
+        assert c.request("/odd?what=nil", headers=[("X-Router", "chi")]).status == 500
+    both.ours.wait_log("panic: <nil>")
+
+
 def test_panic_after_the_head_cuts(both):
     with pytest.raises((AssertionError, ConnectionError)):
         both.only_ours("chi", "/odd?what=late")

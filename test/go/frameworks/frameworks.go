@@ -144,6 +144,8 @@ func odd(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "x")
 		w.(http.Flusher).Flush()
 		panic("this handler panics late")
+	case "nil":
+		panic(nil)
 	case "abort":
 		io.WriteString(w, "never sent")
 		panic(http.ErrAbortHandler)
