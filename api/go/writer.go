@@ -49,6 +49,7 @@ func (w *response) begin(x *exchange) {
 	w.x = x
 	w.header = make(http.Header, 4)
 	w.declared = -1
+	x.c.untyped = 1
 	w.buffer = unsafe.Slice((*byte)(unsafe.Pointer(x.c.body)), C.EXCHANGE_BODY)
 }
 
@@ -113,7 +114,9 @@ func (w *response) packHeader() {
 		case "Content-Encoding":
 			w.encoded = len(values) > 0 && values[0] != ""
 		case "Content-Length":
-			w.declare(values)
+			if !w.declare(values) {
+				continue
+			}
 		case "Connection":
 			if !hasToken(values, "close") {
 				continue // keep-alive, or names of fields for a proxy
@@ -131,16 +134,18 @@ func (w *response) packHeader() {
 	}
 }
 
-func (w *response) declare(values []string) {
+// declare says whether there is a Content-Length to be sent.
+func (w *response) declare(values []string) bool {
 	if len(values) == 0 {
-		return
+		return false
 	}
 	if n, err := strconv.ParseInt(values[0], 10, 64); err == nil && n >= 0 {
 		w.declared = n
-		return
+		return true
 	}
 	w.log("invalid Content-Length of %q", values[0])
 	w.header.Del("Content-Length")
+	return false
 }
 
 var lineEnds = strings.NewReplacer("\n", " ", "\r", " ")
@@ -152,6 +157,9 @@ func (w *response) pack(key, value string) {
 		return
 	}
 	c, size := w.x.c, len(key)+len(value)+2
+	if key == "Content-Type" {
+		c.untyped = 0
+	}
 	if int(c.head_length)+size > int(c.head_room) && C.modserver_go_head_room(c, C.size_t(size)) != 0 {
 		panic("out of memory for a header field")
 	}
@@ -174,10 +182,6 @@ func (w *response) settle() {
 			n = sniffLength
 		}
 		w.pack("Content-Type", http.DetectContentType(w.buffer[:n]))
-	}
-	c.untyped = 0
-	if w.header["Content-Type"] == nil {
-		c.untyped = 1
 	}
 	c.body_length = C.size_t(w.length)
 	w.length = 0
