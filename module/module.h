@@ -135,8 +135,10 @@ struct module {
 MODSERVER_API int module_redirect(servlet *s, const char *target);
 
 /* Our own address on the connection that the request came over, which may be a
- * proxy's: "192.0.2.1", "::1", or "unix".  Lives as long as the request. */
+ * proxy's: "192.0.2.1", "::1", or "unix".  Lives as long as the request.  And its
+ * port, 0 where there is none. */
 MODSERVER_API const char *module_server_addr(servlet *s);
+MODSERVER_API int module_server_port(servlet *s);
 
 /* Writes a text of any number of lines to the error log: with the request's id,
  * as rlog() does, or without if s is NULL.  NUL shows as \x00. */

@@ -96,14 +96,14 @@ connection_set_remote(struct connection *c, const struct sockaddr *address)
 	c->remote_port = address_text(address, c->remote);
 }
 
-void
+uint16_t
 connection_get_local(const struct connection *c, char text[CONNECTION_REMOTE_MAX])
 {
 	struct sockaddr_storage address = { .ss_family = AF_UNIX };
 	socklen_t length = sizeof(address);
 
 	(void)getsockname(c->fd, (struct sockaddr *)&address, &length);
-	(void)address_text((const struct sockaddr *)&address, text);
+	return address_text((const struct sockaddr *)&address, text);
 }
 
 void

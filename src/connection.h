@@ -72,8 +72,8 @@ void connection_close(struct loop *l, struct connection *c);
 struct sockaddr;
 void connection_set_remote(struct connection *c, const struct sockaddr *address);
 
-/* Asks the system for our own address, as text; "unix" for a unix socket. */
-void connection_get_local(const struct connection *c, char text[CONNECTION_REMOTE_MAX]);
+/* Asks the system for our own address, as text; "unix" for a unix socket.  Returns its port. */
+uint16_t connection_get_local(const struct connection *c, char text[CONNECTION_REMOTE_MAX]);
 
 /* The socket is ready. */
 enum connection_next connection_event(struct loop *l, struct connection *c, unsigned events);

@@ -195,8 +195,16 @@ module_server_addr(servlet *s)
 
 	if (text == NULL)
 		return "";
-	connection_get_local(s->connection, text);
+	(void)connection_get_local(s->connection, text);
 	return text;
+}
+
+int
+module_server_port(servlet *s)
+{
+	char text[CONNECTION_REMOTE_MAX];
+
+	return connection_get_local(s->connection, text);
 }
 
 const char *

@@ -30,6 +30,10 @@ size_t modserver_go_uploads(servlet *s, const struct upload **out, size_t max);
 
 void modserver_go_log(servlet *s, const char *text);
 
+/* Of module.h, which does not lie beside modserver.h everywhere. */
+MODSERVER_API const char *module_server_addr(servlet *s);
+MODSERVER_API int module_server_port(servlet *s);
+
 #define EXCHANGE_BODY 32768	/* octets of a response that Go collects */
 
 /* One request for Handle.  Go writes its response here, and C gives it to

@@ -1,7 +1,11 @@
 package modserver
 
+// #include "bridge.h"
+import "C"
+
 import (
 	"context"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -34,8 +38,24 @@ func (c *requestContext) Value(key any) any {
 		return c.x
 	case http.ServerContextKey:
 		return server
+	case http.LocalAddrContextKey:
+		return c.x.localAddr()
 	}
 	return nil
+}
+
+// localAddr is the net.Addr that the connection arrived at.
+func (x *exchange) localAddr() any {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return nil
+	}
+	ip := net.ParseIP(C.GoString(C.module_server_addr(x.c.s)))
+	if ip == nil {
+		return &net.UnixAddr{Net: "unix"}
+	}
+	return &net.TCPAddr{IP: ip, Port: int(C.module_server_port(x.c.s))}
 }
 
 func (c *requestContext) Done() <-chan struct{} {

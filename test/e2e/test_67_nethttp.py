@@ -52,9 +52,9 @@ class Both:
         assert ours.body == theirs.body
         return ours
 
-    def only_ours(self, router, target, **more):
+    def only_ours(self, router, target, more=(), **rest):
         with self.ours.connect() as c:
-            return c.request(target, headers=[("X-Router", router)], **more)
+            return c.request(target, headers=[("X-Router", router), *more], **rest)
 
 
 def fields(response):
@@ -200,7 +200,7 @@ def test_abort_cuts_without_a_word(both):
 
 
 @pytest.mark.parametrize("what", ["nothing", "status", "twice", "bodiless", "sniff", "untyped",
-                                  "fields", "large"])
+                                  "typed+late", "no+length", "fields", "large"])
 def test_odd_responses(both, what):
     r = both.ask("chi", "/odd?what=" + what)
     both.ask("chi", "/odd?what=" + what, "HEAD")
@@ -221,6 +221,12 @@ def test_wrong_responses(both):
     both.ours.wait_log('header "X-Nul" is refused')
     assert both.only_ours("chi", "/odd?what=code").status == 500
     both.ours.wait_log("panic: invalid WriteHeader code 99")
+
+
+def test_local_address(both):
+    for name in "localhost", "other:99":
+        r = both.only_ours("chi", "/odd?what=address", more=[("Host", name)])
+        assert r.text == "127.0.0.1:%d" % both.ours.port
 
 
 def test_file(both):

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"sort"
@@ -123,6 +124,14 @@ func odd(w http.ResponseWriter, r *http.Request) {
 	case "untyped":
 		w.Header()["Content-Type"] = nil
 		io.WriteString(w, "untyped")
+	case "typed late":
+		w.WriteHeader(200)
+		w.Header().Set("Content-Type", "text/plain")
+	case "no length":
+		w.Header().Set("Content-Length", "x")
+		io.WriteString(w, "no length")
+	case "address":
+		fmt.Fprint(w, r.Context().Value(http.LocalAddrContextKey).(net.Addr))
 	case "fields":
 		w.Header().Set("X-Line", "a\r\nX-Evil: 1")
 		w.Header()["X-Many"] = []string{"1", "", "2"}
