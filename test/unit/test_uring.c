@@ -49,6 +49,8 @@ test_round_and_round(void **state)
 	struct uring_send sends[URING_SENDS];
 
 	(void)state;
+	if (ring == NULL)
+		skip();
 	for (unsigned round = 0; round < 500; round++) {
 		unsigned count = round % URING_SENDS + 1;
 
@@ -80,6 +82,8 @@ test_outcomes(void **state)
 	char text[8];
 
 	(void)state;
+	if (ring == NULL)
+		skip();
 	close(theirs[2]);
 	uring_send(ring, sends, 4);
 	assert_int_equal(sends[0].result, 5);
@@ -102,11 +106,9 @@ main(void)
 	int failed;
 
 	ring = uring_new();
-	if (ring == NULL) {
-		/* A container's filter, a sysctl, another system: not a fault of ours. */
+	/* A container's filter, a sysctl, another system: not a fault of ours. */
+	if (ring == NULL)
 		printf("no io_uring here: %s\n", strerror(errno));
-		return 0;
-	}
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	uring_free(ring);
 	return failed;
