@@ -40,7 +40,7 @@ void runtime_after_fork(void);
 /* Writes out what print has buffered. */
 void runtime_flush(void);
 
-/* What the interpreter does at its end: atexit. */
+/* What the interpreter does at its end: waits for threads; atexit. */
 void runtime_end(void);
 
 /* -------------------------------------------------------------------- home */

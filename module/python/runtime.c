@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)
+/* A worker that leaves waits so long for the threads of its servlets. */
+#define THREADS_END_S 30
+
 #define PYTHON_X_Y "python" STRING(PY_MAJOR_VERSION) "." STRING(PY_MINOR_VERSION)
 
 static char libpython[PATH_MAX];
@@ -310,9 +314,34 @@ runtime_flush(void)
 	}
 }
 
+static void *
+give_threads_up(void *unused)
+{
+	static const char text[] = "Python threads go on after " STRING(THREADS_END_S)
+	    " s (they are no daemons): they end with their worker";
+
+	(void)unused;
+	sleep(THREADS_END_S);
+	module_log(NULL, text, sizeof(text) - 1);
+	_exit(0);
+}
+
+/* As at the end of any Python program those are waited for that are no daemons:
+ * they may have a mail to send.  But not for ever: others need the worker's place. */
+static void
+end_threads(void)
+{
+	pthread_t thread;
+
+	if (PyDict_GetItemString(PyImport_GetModuleDict(), "threading") != NULL &&
+	    pthread_create(&thread, NULL, give_threads_up, NULL) == 0)
+		call("threading", "_shutdown");
+}
+
 void
 runtime_end(void)
 {
+	end_threads();
 	call("atexit", "_run_exitfuncs");
 	runtime_flush();
 }

@@ -1,6 +1,7 @@
 """Python servlets: every function, exceptions, isolation, threads and processes, venv."""
 
 import os
+import signal
 import subprocess
 
 import pytest
@@ -306,6 +307,34 @@ def test_threads_go_on_between_requests(python):
     def has_ticked():
         return int(python.get("/threads").text.split()[0]) > int(first[0]) + 50
     harness.until(has_ticked, 20)
+
+
+def test_threads_are_waited_for(serve, tmp_path):
+    """What a request leaves to a thread is done, although the worker stops."""
+    os.mkfifo(tmp_path / "fifo")
+
+    def writer():
+        try:
+            return os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:     # nobody reads it yet
+            return None
+
+    (tmp_path / "a.py").write_text("""
+import threading
+def work():
+    with open(%r) as fifo: print("read", fifo.read())
+def run(s):
+    threading.Thread(target=work).start()
+    s.rwrite("begun")
+""" % str(tmp_path / "fifo"))
+    s = serve('load_module ("module.python", "py")\nload_servlet ("%s/a.py", "/x")\n' % tmp_path)
+    assert s.get("/x").text == "begun"
+    s.send_signal(signal.SIGTERM)
+    s.wait_log("stopping")
+    with open(harness.until(writer, 10, "the thread"), "w") as fifo:
+        fifo.write("to its end")
+    s.stop()
+    assert "read to its end" in s.log()
 
 
 def test_processes(python):
