@@ -14,7 +14,6 @@
 #include "output.h"
 
 #define PIECE 65536		/* octets copied at once where the kernel cannot */
-#define FILE_PIECE (1 << 20)	/* octets given to sendfile at once */
 
 struct output *
 output_new(void)
@@ -144,7 +143,7 @@ send_file(int socket_fd, int fd, long long offset, long long length)
 #ifdef __linux__
 	off_t at = offset;
 
-	return sendfile(socket_fd, fd, &at, length < FILE_PIECE ? (size_t)length : FILE_PIECE);
+	return sendfile(socket_fd, fd, &at, length < OUTPUT_AT_ONCE ? (size_t)length : OUTPUT_AT_ONCE);
 #else
 	char piece[PIECE];
 	ssize_t n;
@@ -176,9 +175,10 @@ int
 output_send(struct output *o, int socket_fd, long long *moved)
 {
 	struct output_file *f = o->files;
+	long long most = *moved + OUTPUT_AT_ONCE;
 	ssize_t n;
 
-	for (;;) {
+	while (*moved < most) {
 		if (o->file_count > 0 && f->at == o->sent) {
 			if (f->length == 0) {
 				drop_first_file(o);
@@ -209,4 +209,5 @@ output_send(struct output *o, int socket_fd, long long *moved)
 			return -1;
 		}
 	}
+	return output_pending(o) == 0;
 }

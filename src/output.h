@@ -17,6 +17,7 @@
 #define OUTPUT_MEMORY 65536		/* octets kept in memory */
 #define OUTPUT_MAX (1LL << 30)		/* octets spooled before a servlet has to wait */
 #define OUTPUT_FILES_MAX 4		/* whole files at once; further ones are copied */
+#define OUTPUT_AT_ONCE (1 << 20)	/* octets given to one client before others have their turn */
 #define OUTPUT_WINDOW_MIN 16384		/* octets; who can receive less at once is slow */
 
 /* A file's octets, to be sent when spool octet `at` is due. */
@@ -56,8 +57,9 @@ int output_append(struct output *o, const struct iovec *iov, int count, size_t s
 /* Appends a file's octets; duplicates fd.  0, or -1 and errno. */
 int output_append_file(struct output *o, int fd, long long offset, long long length);
 
-/* Sends what the socket takes.  1: all is sent, 0: the socket is full, -1 and
- * errno: the client has gone. *moved is increased by the octets sent. */
+/* Sends what the socket takes, OUTPUT_AT_ONCE or a little more at most.  1: all is
+ * sent, 0: not yet, -1 and errno: the client has gone. *moved is increased by the
+ * octets sent. */
 int output_send(struct output *o, int socket_fd, long long *moved);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -496,6 +497,31 @@ test_dates_of_two_threads(void **state)
 	assert_string_equal(wrong[1], "");
 }
 
+#ifdef __linux__
+/* A reader that is faster than the file is read must not keep all others waiting. */
+static void
+test_a_fast_reader_gets_a_part_at_a_time(void **state)
+{
+	struct output *o = output_new();
+	int file = spool_file(), reader = open("/dev/null", O_WRONLY);
+	long long moved = 0, before, size = 3 * OUTPUT_AT_ONCE + 1;
+	int turns = 0;
+
+	(void)state;
+	assert_int_equal(ftruncate(file, size), 0);
+	assert_int_equal(output_append_file(o, file, 0, size), 0);
+	do {
+		before = moved;
+		turns++;
+	} while (output_send(o, reader, &moved) == 0 && moved > before);
+	assert_int_equal(moved, size);
+	assert_int_equal(turns, 4);
+	output_free(o);
+	close(file);
+	close(reader);
+}
+#endif
+
 int
 main(void)
 {
@@ -518,6 +544,9 @@ main(void)
 		cmocka_unit_test(test_sendfile_without_descriptors),
 		cmocka_unit_test(test_a_head_without_room_is_logged),
 		cmocka_unit_test(test_dates_of_two_threads),
+#ifdef __linux__
+		cmocka_unit_test(test_a_fast_reader_gets_a_part_at_a_time),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
