@@ -9,6 +9,10 @@
 
 #include "program.h"
 
+/* Files of uploads that garbage may hold open: it does not press for a
+ * collection, but descriptors run out. */
+#define UPLOADS_MOST 64
+
 static VALUE upload_class, route_class;
 
 void
@@ -117,6 +121,7 @@ EACH(each_cookie, note_pair, 2, pair_new)
 static VALUE
 upload_new(const void **item)
 {
+	static unsigned opened;
 	const struct upload *u = item[0];
 	/* Its own, so that it may outlive the request. */
 	int fd = fcntl(u->fd, F_DUPFD_CLOEXEC, 3);
@@ -125,6 +130,8 @@ upload_new(const void **item)
 
 	if (fd == -1)
 		rb_sys_fail("upload");
+	if (++opened % UPLOADS_MOST == 0)
+		rb_gc();
 	return rb_class_new_instance(5, argv, upload_class);
 }
 

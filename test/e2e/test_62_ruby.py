@@ -330,6 +330,22 @@ def test_timeout(ruby):
     assert ruby.get("/timeout").text == "in time"
 
 
+def test_uploads_leave_no_descriptors(serve, tmp_path):
+    """Their files are closed by and by, though a collection is not due for a long time."""
+    (tmp_path / "a.rb").write_text("""
+def run(s) = s.rwrite(s.each_upload.sum { |u| u.read.size }, " ", Dir.children("/proc/self/fd").size)
+""")
+    s = serve('load_module ("module.ruby", "rb")\nload_servlet ("%s/a.rb", "/x")\n'
+              "workers { min = 1, max = 1 }\n" % tmp_path, env={"LEAKS": "0"})
+    part = ('--xyzzy\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n1234567\r\n')
+    with s.connect() as c:
+        for _ in range(20):
+            r = c.request("/x", "POST", [("Content-Type", "multipart/form-data; boundary=xyzzy")],
+                          (10 * part + "--xyzzy--\r\n").encode())
+            size, descriptors = r.text.split()
+            assert size == "70" and int(descriptors) < 130
+
+
 def test_processes(ruby):
     assert ruby.get("/processes").text == "backticks\npopen OPEN3 false3 from a process true"
     assert ruby.log().count("before") == 1
