@@ -15,6 +15,10 @@
 
 #include "program.h"
 
+/* Files of uploads that garbage may hold open: it does not press for a
+ * collection, but descriptors run out. */
+#define UPLOADS_MOST 64
+
 static int
 count_pair(void *context, const char *name, const char *value)
 {
@@ -151,10 +155,11 @@ close_file(lua_State *L)
 }
 
 /* Pushes a Lua file that reads the upload from its beginning.  It has a
- * descriptor of its own, so that it may outlive the request. */
+ * descriptor of its own, so that it may outlive the request.  self is at index 1. */
 static void
 push_file(lua_State *L, int fd)
 {
+	const struct self *self = lua_touserdata(L, 1);
 	luaL_Stream *stream = lua_newuserdatauv(L, sizeof(*stream), 0);
 	int own;
 
@@ -170,6 +175,8 @@ push_file(lua_State *L, int fd)
 	}
 	stream->closef = close_file;
 	rewind(stream->f);
+	if (++self->program->uploads % UPLOADS_MOST == 0)
+		lua_gc(L, LUA_GCCOLLECT, 0);
 }
 
 static void

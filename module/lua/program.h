@@ -27,6 +27,7 @@ struct program {
 	servlet *current;	/* the request being answered, or NULL */
 	unsigned long serial;	/* of that request, in this process */
 	int run, init, cleanup;	/* references in the registry, or LUA_NOREF */
+	unsigned uploads;	/* whose files were opened */
 };
 
 /* What self points at. */

@@ -211,6 +211,27 @@ def test_error_within_a_visit(lua):
     assert lua.get("/visit?a=1&b=&a=2").text == "false a=1;b=;a=2; 0"
 
 
+def test_uploads_leave_no_descriptors(serve, tmp_path):
+    """Their files are closed by and by, though a collection is not due for a long time."""
+    (tmp_path / "a.lua").write_text("""
+local ballast = {}
+for i = 1, 200000 do ballast[i] = {} end
+return function(s)
+  local size = 0
+  for upload in s:each_upload() do size = size + #upload.file:read("a") end
+  s:rwrite(size)
+end
+""")
+    s = serve('load_module ("module.lua", "lua")\nload_servlet ("%s/a.lua", "/x")\n'
+              "workers { min = 1, max = 1 }\n" % tmp_path)
+    part = '--xyzzy\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n1234567\r\n'
+    with s.connect() as c:
+        for _ in range(20):
+            assert c.request("/x", "POST", [("Content-Type", "multipart/form-data; boundary=xyzzy")],
+                             (10 * part + "--xyzzy--\r\n").encode()).text == "70"
+    assert len(os.listdir("/proc/%d/fd" % s.workers()[0])) < 100
+
+
 def test_init(lua):
     vocabulary.check_failure(lua, "/init?fail=1", "init is not ready")
     assert lua.get("/init").text == "1"
