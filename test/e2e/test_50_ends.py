@@ -59,7 +59,7 @@ def test_half_sent_and_pipelined_requests(serve):
 
 def test_a_request_on_a_kept_connection(serve):
     """One that has come when the worker learns of the stop is answered."""
-    s = serve()
+    s = serve(ALL + "workers { max = 1 }\n")
     with s.connect() as c:
         assert c.request("/hello").status == 200
         worker, = s.workers()
