@@ -320,9 +320,9 @@ poller_wait(struct poller *p, struct poller_event *events, int max,
 		errno = ENOMEM;
 		return -1;
 	}
-	/* poll() passes over a negative descriptor. */
+	/* Behind the others; poll() refuses more than there may be descriptors. */
 	copy->fds[count] = (struct pollfd){ .fd = wake_fd, .events = POLLIN };
-	n = poll(copy->fds, (nfds_t)count + 1, timeout_ms);
+	n = poll(copy->fds, (nfds_t)count + (wake_fd >= 0), timeout_ms);
 	error = errno;
 	if (n > 0)
 		n = copy->fds[count].revents != 0 ? 0 :

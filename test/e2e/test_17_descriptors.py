@@ -4,8 +4,10 @@ import os
 import resource
 import time
 
+import pytest
+
 from client import head, until
-from server import ALL, SLOW
+from server import ALL, BINARY, SLOW
 
 
 def descriptors(pid):
@@ -24,6 +26,8 @@ def leave(pid, n):
     while n > 0 or most in used:
         n -= most not in used
         most += 1
+    if "poll" in BINARY and most <= len(used):
+        pytest.skip("poll(2) refuses more entries than there may be descriptors")
     limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, limit[1]))
 
