@@ -26,10 +26,12 @@
 /* A client that gets responses at shorter intervals is awake anyway. */
 #define AWAKE_NS 20000u
 
-/* After a servlet was slow, or those of a batch took longer than this each, no short
- * batch is answered in one for a while: those before the slow one would wait. */
+/* After a servlet was slow no short batch is answered in one for so long, for those
+ * before the next slow one would wait; and for a moment after those of a batch took
+ * longer than QUICK_NS each. */
+#define CALM_NS 1000000000u
 #define QUICK_NS 100000u
-#define CALM_NS 10000000u
+#define MOMENT_NS 10000000u
 
 /* A batch that takes so many times the patience is shared even where all
  * processors are taken. */
@@ -305,10 +307,14 @@ worker_holds(struct worker *w, int n)
 static void
 worker_judge(struct worker *w, int n, bool slow)
 {
-	uint64_t now = clock_ns();
+	uint64_t now = clock_ns(), calm = now;
 
-	if (slow || now - w->batch_ns > (uint64_t)n * QUICK_NS)
-		w->calm_ns = now + CALM_NS;
+	if (slow)
+		calm += CALM_NS;
+	else if (now - w->batch_ns > (uint64_t)n * QUICK_NS)
+		calm += MOMENT_NS;
+	if (calm > w->calm_ns)
+		w->calm_ns = calm;
 }
 
 static void
