@@ -180,6 +180,7 @@ zygote_spawn(struct zygote *z)
 			z->look_ns = z->fork_after_ns;
 			return;
 		}
+		z->fork_after_ns = 0;
 		spawn_view(z, &v);
 		d = spawn_decide(&z->spawn, &v, &z->limits);
 		if (d.fork > 0) {

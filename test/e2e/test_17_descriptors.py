@@ -62,6 +62,22 @@ def test_accept_fails(serve):
     assert s.workers() == [worker]
 
 
+def test_fork_fails(serve):
+    """The next try comes in time, and after it the zygote sleeps again."""
+    s = serve(ALL + "workers { min = 1, max = 1 }\n")
+    zygote, old = s.processes("zygote")[0].pid, s.workers()[0]
+    limit = resource.prlimit(zygote, resource.RLIMIT_NOFILE)
+    resource.prlimit(zygote, resource.RLIMIT_NOFILE, (8, limit[1]))    # no new ones; poll(2) needs 6
+    os.kill(old, 9)
+    s.wait_log("a worker cannot be forked: Too many open files")
+    resource.prlimit(zygote, resource.RLIMIT_NOFILE, limit)
+    assert s.get("/hello").status == 200
+    start, used = time.monotonic(), processor_seconds(zygote)
+    while time.monotonic() - start < 0.5:
+        time.sleep(0.05)
+    assert processor_seconds(zygote) - used < 0.2 * (time.monotonic() - start)
+
+
 def test_a_connection_is_not_received_without_room_for_its_files(serve):
     """Handed over with its body's file, it waits for a worker that can take both."""
     s = serve("workers { min = 2, max = 2 }\n" + ALL)
