@@ -9,6 +9,7 @@
 #include "access_log.h"
 #include "clock.h"
 #include "connection.h"
+#include "log.h"
 #include "loop.h"
 
 #define SCRATCH (256 * 1024)		/* octets; holds any handed-over connection too */
@@ -208,6 +209,7 @@ loop_access_opened(struct loop *l)
 
 	l->access_in_pieces = l->access_log_fd != -1 &&
 	    (fstat(l->access_log_fd, &st) == -1 || !S_ISREG(st.st_mode));
+	l->access_torn = false;
 }
 
 /* How much is written at once.  A file takes it all; lines in a pipe stay whole
@@ -223,22 +225,57 @@ access_piece(const struct loop *l, const char *lines, size_t length)
 	return newline != NULL ? (size_t)(newline + 1 - lines) : PIPE_BUF;
 }
 
-void
-loop_access_write(struct loop *l)
+/* 0, or an error number. */
+static int
+access_put(struct loop *l, const char *octets, size_t length, size_t *done)
 {
-	size_t done = 0;
 	ssize_t n;
 
-	while (done < l->access_length) {
-		n = write(l->access_log_fd, l->access_lines + done,
-		    access_piece(l, l->access_lines + done, l->access_length - done));
+	while (*done < length) {
+		n = write(l->access_log_fd, octets + *done,
+		    access_piece(l, octets + *done, length - *done));
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			break;		/* a full disk must not stop the server */
-		done += (size_t)n;
+			return n == 0 ? EIO : errno;
+		*done += (size_t)n;
 	}
+	return 0;
+}
+
+/* A full disk must not stop the server: what it does not take is lost. */
+void
+loop_access_write(struct loop *l)
+{
+	const char *lines = l->access_lines, *at, *end = lines + l->access_length;
+	size_t done = 0, newline = 0;
+
+	if (l->access_length == 0)
+		return;
+	l->access_error = l->access_torn ? access_put(l, "\n", 1, &newline) : 0;
+	if (l->access_error == 0)
+		l->access_error = access_put(l, lines, l->access_length, &done);
+	if (done > 0 || newline > 0)
+		l->access_torn = done > 0 && lines[done - 1] != '\n';
+	for (at = lines + done; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+		l->access_lost++;
 	l->access_length = 0;
+}
+
+/* Apart, for a crash writes lines too and must not log. */
+static void
+access_tell(struct loop *l)
+{
+	if (l->access_error != 0 && !l->access_told) {
+		log_error("the access log cannot be written, lines are lost: %s",
+		    strerror(l->access_error));
+		l->access_told = true;
+	} else if (l->access_error == 0 && l->access_lost > 0) {
+		log_warning("the access log is written again; lines lost: %llu",
+		    (unsigned long long)l->access_lost);
+		l->access_told = false;
+		l->access_lost = 0;
+	}
 }
 
 void
@@ -263,4 +300,5 @@ loop_batch_end(struct loop *l)
 		l->free = c;
 	}
 	loop_access_write(l);
+	access_tell(l);
 }

@@ -69,6 +69,10 @@ struct loop {
 	bool access_in_pieces;		/* it is no file: a pipe */
 	char *access_lines;		/* not written yet */
 	size_t access_length;
+	bool access_torn;		/* the last line in the file has no end */
+	int access_error;		/* why the last of them could not be written, or 0 */
+	bool access_told;		/* that one, in the error log */
+	uint64_t access_lost;		/* lines, since it went wrong */
 };
 
 /* Allocates what may be allocated before the worker is forked.  0, or -1 and errno. */

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 
 from client import head, until
@@ -225,6 +226,29 @@ def test_usr1_while_a_servlet_runs(serve):
         r = c.read()
         assert r.status == 200 and "interrupted" not in r.text
     until(lambda: len(lines(s)) + len(lines(s, "access.log.1")) == 1, 10 * SLOW, "the line")
+
+
+def test_no_room_for_lines(serve):
+    """A full disk, or as here a limit of file sizes: the error log tells how many are lost,
+    and the one that was torn spoils no other."""
+    s = serve(ALL + 'access_log "access.log"\nworkers { min = 1, max = 1 }\n')
+    path, worker = os.path.join(s.directory, "access.log"), s.workers()[0]
+    with s.connect() as c:
+        for i in range(100):    # more than there is in the error log
+            c.request("/hello")
+        wait_lines(s, 100)
+        limit = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, (os.path.getsize(path) + 10, limit[1]))
+        for i in range(3):
+            assert c.request("/hello").status == 200
+        s.wait_log("error .*the access log cannot be written, lines are lost: File too large")
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, limit)
+        c.request("/hello")
+        (lost,) = s.wait_log("warning .*the access log is written again; lines lost: ([23])$")
+    found = lambda: [l for l in open(path).read().split("\n")[:-1] if "-ready-" not in l]
+    until(lambda: len(found()) == 105 - int(lost), 10 * SLOW, "all lines")
+    assert [l for l in found() if not LINE.fullmatch(l)] == ["127.0.0.1 "]
+    assert s.log().count("the access log") == 2
 
 
 def test_off(serve):
