@@ -133,7 +133,7 @@ send_all(int fd, struct iovec *iov, int count, size_t total)
 static void
 response_unkept(struct response *r)
 {
-	log_error("a response cannot be kept for its client: %m");
+	log_error("a response cannot be kept for its client in %s: %m", spool_place());
 	r->broken = true;
 }
 

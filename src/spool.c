@@ -305,6 +305,18 @@ spool_file(void)
 	return spool_file_placed(&place);
 }
 
+const char *
+spool_place(void)
+{
+	const char *place;
+	int saved = errno, fd = spool_file_placed(&place);
+
+	if (fd != -1)
+		close(fd);
+	errno = saved;
+	return place;
+}
+
 bool
 spool_misplaced(char *text, size_t size)
 {

@@ -68,6 +68,9 @@ void spool_spares_close(struct spool_spares *spares);
 /* An unlinked temporary file (in $TMPDIR, else /var/tmp, else /tmp), close-on-exec.  -1 and errno. */
 int spool_file(void);
 
+/* The directory where such files are made now, for a message; errno stays. */
+const char *spool_place(void);
+
 /* Whether $TMPDIR is none for this process's files, or nothing is; then what, where
  * instead and what to do about it, in text. */
 bool spool_misplaced(char *text, size_t size);

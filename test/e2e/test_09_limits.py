@@ -189,9 +189,9 @@ def small_files(s):
     return s.workers()
 
 
-def test_no_room_for_a_body(serve):
+def test_no_room_for_a_body(serve, tmp_path):
     """A full disk, or as here a limit of file sizes, costs that request and nothing else."""
-    s = serve(ALL)
+    s = serve(ALL, env={"TMPDIR": str(tmp_path)})
     before = small_files(s)
     with s.connect() as c:
         body = b"x" * (2 << 20)
@@ -203,16 +203,16 @@ def test_no_room_for_a_body(serve):
     assert s.get("/echo", method="POST", body=b"x" * 500000).body == b"x" * 500000
     assert set(before) <= set(s.workers()), s.log()
     s.wait_log("refused with 507: the body could not be stored")
-    s.wait_log("a request's body cannot be stored: File too large")
+    s.wait_log("a request's body cannot be stored in %s: File too large" % tmp_path)
 
 
-def test_no_room_for_a_response(serve):
+def test_no_room_for_a_response(serve, tmp_path):
     """It is cut, so that the client sees that something is missing, and the log says why."""
-    s = serve(ALL)
+    s = serve(ALL, env={"TMPDIR": str(tmp_path)})
     before = small_files(s)
     with s.connect() as c:
         c.send(head("/big?n=30000000"))
-        s.wait_log("a response cannot be kept for its client: File too large")
+        s.wait_log("a response cannot be kept for its client in %s: File too large" % tmp_path)
         with pytest.raises((ProtocolError, ConnectionError)):
             c.read()
     assert s.get("/hello").status == 200
