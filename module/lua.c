@@ -10,10 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lualib.h>
 
 #include "lua/program.h"
+
+#define TRACE_MAX 32	/* frames */
 
 /* A message handler: the error, and where it happened. */
 static int
@@ -306,6 +309,24 @@ module_close(void *program)
 	free(p);
 }
 
+/* lua_getinfo() fills in our own structure, and does no more for these letters. */
+static void
+module_trace(void *program, int fd)
+{
+	struct program *p = program;
+	lua_Debug frame;
+	char line[512];
+
+	for (int i = 0; i < TRACE_MAX && lua_getstack(p->lua, i, &frame); i++) {
+		if (lua_getinfo(p->lua, "Sl", &frame) == 0 || frame.currentline < 0)
+			continue;
+		snprintf(line, sizeof(line), "  %.400s:%d\n", frame.source[0] == '@' ?
+		    frame.source + 1 : frame.short_src, frame.currentline);
+		if (write(fd, line, strlen(line)) == -1)
+			return;
+	}
+}
+
 MODSERVER_API const struct module modserver_module = {
 	.abi = MODULE_ABI,
 	.name = "lua",
@@ -316,4 +337,5 @@ MODSERVER_API const struct module modserver_module = {
 	.run = module_run,
 	.close = module_close,
 	.each_file = files_visit,
+	.trace = module_trace,
 };

@@ -21,7 +21,7 @@
 
 /* Raised when this structure or the meaning of a function changes.  A
  * module of another version is refused. */
-#define MODULE_ABI 4u
+#define MODULE_ABI 5u
 
 #define MODULE_ERROR_MAX 4096
 
@@ -126,6 +126,12 @@ struct module {
 	 * their own (not what is installed), and where a failed one is to be
 	 * mended.  When one of them changes, the server reloads.  May be NULL. */
 	void (*each_file)(void (*visit)(void *context, const char *path), void *context);
+
+	/* Run has crashed, or is over its time: writes to fd where the program is in
+	 * its own language, a line for each frame, the innermost first.  Called from
+	 * a signal handler, in the thread that called run, and neither takes locks nor
+	 * allocates; should it crash, nothing is lost but the rest of it.  May be NULL. */
+	void (*trace)(void *program, int fd);
 };
 
 /* Lets the server answer for another local path instead: target is a path

@@ -359,6 +359,13 @@ module_close(void *program)
 	release_gil();
 }
 
+static void
+module_trace(void *program, int fd)
+{
+	(void)program;
+	runtime_trace(main_state, fd);
+}
+
 MODSERVER_API const struct module modserver_module = {
 	.abi = MODULE_ABI,
 	.name = "python",
@@ -372,4 +379,5 @@ MODSERVER_API const struct module modserver_module = {
 	.after_fork_parent = module_after_fork_parent,
 	.after_fork_child = module_after_fork_child,
 	.each_file = module_each_file,
+	.trace = module_trace,
 };

@@ -14,6 +14,10 @@
 
 #include "ruby/rack.h"
 
+#include <ruby/debug.h>		/* after ruby.h */
+
+#define TRACE_MAX 64	/* frames */
+
 struct program {
 	struct program *next;
 	const char *path;
@@ -263,6 +267,27 @@ module_each_file(void (*visit)(void *context, const char *path), void *context)
 		error_log(NULL);
 }
 
+/* What profilers use, in handlers of signals as well. */
+static void
+module_trace(void *program, int fd)
+{
+	VALUE frames[TRACE_MAX], path, label;
+	int lines[TRACE_MAX], count = rb_profile_frames(0, TRACE_MAX, frames, lines);
+	char line[512];
+
+	(void)program;
+	for (int i = 0; i < count; i++) {
+		path = rb_profile_frame_path(frames[i]);
+		label = rb_profile_frame_label(frames[i]);
+		if (!RB_TYPE_P(path, T_STRING) || !RB_TYPE_P(label, T_STRING))
+			continue;
+		snprintf(line, sizeof(line), "  %.300s:%d:in `%.150s'\n", RSTRING_PTR(path),
+		    lines[i], RSTRING_PTR(label));
+		if (write(fd, line, strlen(line)) == -1)
+			return;
+	}
+}
+
 MODSERVER_API const struct module modserver_module = {
 	.abi = MODULE_ABI,
 	.name = "ruby",
@@ -276,4 +301,5 @@ MODSERVER_API const struct module modserver_module = {
 	.fork = runtime_fork,
 	.idle = runtime_idle,
 	.each_file = module_each_file,
+	.trace = module_trace,
 };

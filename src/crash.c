@@ -88,6 +88,23 @@ crash_backtrace(struct worker *w, const char *what)
 		backtrace_symbols_fd(frames + 2, count - 2, STDERR_FILENO);
 }
 
+/* A native backtrace shows the interpreter; this shows what it interprets. */
+static void
+crash_trace(struct worker *w)
+{
+	const struct program *p = &w->setup->programs->at[w->servlet.route -
+	    w->servlet.config->servlets];
+
+	if (p->module->trace == NULL || !pthread_equal(pthread_self(), crash_main_thread))
+		return;
+	crash_text("\tin ");
+	crash_text(p->module->name);
+	crash_text(", request ");
+	crash_text(w->servlet.request_id);
+	crash_text(":\n");
+	p->module->trace(p->handle, STDERR_FILENO);
+}
+
 /* Whether the running request is over its time.  It may have ended just before
  * the zygote's signal came, and be another by now. */
 static bool
@@ -123,6 +140,7 @@ crash_handler(int signal_number, siginfo_t *info, void *context)
 	crash_backtrace(w, status == 504 ? ", over its time:\n" : ":\n");
 	loop_access_write(&w->loop);
 	helper_evacuate(&w->helper);
+	crash_trace(w);		/* last: it may be the death of us */
 die:
 	if (signal_number == CRASH_OVERTIME)
 		kill(getpid(), SIGKILL);

@@ -43,6 +43,9 @@ void runtime_flush(void);
 /* What the interpreter does at its end: waits for threads; atexit. */
 void runtime_end(void);
 
+/* Writes where that thread is, frame by frame.  For a signal handler. */
+void runtime_trace(PyThreadState *state, int fd);
+
 /* -------------------------------------------------------------------- home */
 
 /* A directory whose modules belong to the servlets that lie in it. */

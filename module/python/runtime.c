@@ -24,6 +24,8 @@
 
 static char libpython[PATH_MAX];
 static PyObject *collect_after;	/* gc.get_threshold() as it was */
+/* What faulthandler uses; not every version of Python exports it. */
+static void (*dump_traceback)(int fd, PyThreadState *);
 
 /* Puts the message into error, cut if need be.  Returns -1. */
 static int refuse(char *error, const char *format, ...)
@@ -52,6 +54,7 @@ find_libpython(void)
 	(void)dlopen(info.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
 	if (realpath(info.dli_fname, libpython) == NULL)
 		snprintf(libpython, sizeof(libpython), "%s", info.dli_fname);
+	*(void **)&dump_traceback = dlsym(RTLD_DEFAULT, "_Py_DumpTraceback");
 }
 
 /* The interpreter program of libpython's own installation. */
@@ -312,6 +315,13 @@ runtime_flush(void)
 			PyErr_Clear();
 		Py_XDECREF(result);
 	}
+}
+
+void
+runtime_trace(PyThreadState *state, int fd)
+{
+	if (dump_traceback != NULL)
+		dump_traceback(fd, state);
 }
 
 static void *

@@ -134,3 +134,31 @@ def test_thirty_one_second_requests_end_within_three(shared, path):
     responses, seconds = at_once(shared, [path] * 30)
     assert all(r.status == 200 for r in responses)
     assert 1 < seconds < 3 * harness.SLOW
+
+
+STUCK = {
+    "lua": ("local function deep()\n  while true do tostring(1) end\nend\nreturn { run = function(self)\n  deep()\nend }\n",
+            r"\n  \S*a\.lua:2\n  \S*a\.lua:5\n"),
+    "py": ("import time\ndef deep():\n    time.sleep(60)\ndef run(s):\n    deep()\n",
+           r'\n  File "\S*/a\.py", line 3 in deep\n  File "\S*/a\.py", line 5 in run\n'),
+    "rb": ("def deep\n  sleep 60\nend\ndef run(s)\n  deep\nend\n",
+           r"\n  \S*/a\.rb:2:in `deep'\n  \S*/a\.rb:5:in `run'\n"),
+}
+
+
+def test_where_one_is_that_is_stuck(serve, tmp_path):
+    """A request that is over its time, or crashes, is shown in the language's own lines."""
+    crash = tmp_path / "crash.py"
+    crash.write_text("import ctypes\ndef run(s):\n    ctypes.string_at(0)\n")
+    text = "timeouts { request = 0.3 }\n"
+    for module, extension in ("lua", "lua"), ("python", "py"), ("ruby", "rb"):
+        (tmp_path / ("a." + extension)).write_text(STUCK[extension][0])
+        text += 'load_module ("module.%s", "%s")\nload_servlet ("%s/a.%s", "/%s")\n' % (
+            module, extension, tmp_path, extension, extension)
+    s = serve(text + 'load_servlet ("%s", "/crash")\n' % crash)
+    responses, _ = at_once(s, ["/" + extension for extension in STUCK])
+    assert [r.status for r in responses] == [504] * 3
+    assert s.get("/crash").status == 500
+    for extension in STUCK:
+        s.wait_log(STUCK[extension][1])
+    s.wait_log(r"\n\tin python, request \S+:\n(.*\n)*?  File \"%s\", line 3 in run\n" % crash)
