@@ -49,6 +49,7 @@ module_before_fork(void)
 	take_gil();
 	runtime_before_fork();
 	PyOS_BeforeFork();
+	runtime_note_threads();
 }
 
 static void
@@ -63,6 +64,7 @@ module_after_fork_child(void)
 {
 	PyOS_AfterFork_Child();
 	runtime_after_fork();
+	runtime_miss_threads();
 	release_gil();
 }
 

@@ -37,6 +37,11 @@ const char *runtime_version(void);
 void runtime_before_fork(void);
 void runtime_after_fork(void);
 
+/* Threads of servlets that are there when the first worker is forked; in that
+ * worker: whether somebody must be told that they are not there any more. */
+void runtime_note_threads(void);
+void runtime_miss_threads(void);
+
 /* Writes out what print has buffered. */
 void runtime_flush(void);
 

@@ -24,6 +24,7 @@
 
 static char libpython[PATH_MAX];
 static PyObject *collect_after;	/* gc.get_threshold() as it was */
+static PyObject *loaded_threads;	/* those there were at the first fork, or NULL */
 /* What faulthandler uses; not every version of Python exports it. */
 static void (*dump_traceback)(int fd, PyThreadState *);
 
@@ -298,6 +299,64 @@ runtime_after_fork(void)
 	Py_XDECREF(gc);
 	Py_XDECREF(now);
 	Py_XDECREF(result);
+}
+
+/* threading.enumerate() as a list, or NULL: nobody has threads. */
+static PyObject *
+threads(void)
+{
+	PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading");
+	PyObject *all = threading == NULL ? NULL :
+	    PyObject_CallMethod(threading, "enumerate", NULL);
+
+	if (all == NULL || !PyList_Check(all)) {
+		PyErr_Clear();
+		Py_CLEAR(all);
+	}
+	return all;
+}
+
+void
+runtime_note_threads(void)
+{
+	static int is_noted;
+
+	if (!is_noted)
+		loaded_threads = threads();
+	else
+		Py_CLEAR(loaded_threads);
+	is_noted = 1;
+}
+
+/* Only the thread that forks goes on in the child.  Who has started others there
+ * again has thought of it. */
+void
+runtime_miss_threads(void)
+{
+	PyObject *now = loaded_threads == NULL ? NULL : threads(), *name;
+	char text[512];
+	int at;
+
+	if (now == NULL || PyList_GET_SIZE(now) > 1 || PyList_GET_SIZE(loaded_threads) == 1) {
+		Py_XDECREF(now);
+		return;
+	}
+	at = snprintf(text, sizeof(text), "Python threads that were started while servlets were "
+	    "loaded do not run in workers (start them in init, or by "
+	    "os.register_at_fork(after_in_child=...)):");
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(loaded_threads); i++) {
+		PyObject *thread = PyList_GET_ITEM(loaded_threads, i);
+
+		if (thread == PyList_GET_ITEM(now, 0) || at >= (int)sizeof(text))
+			continue;
+		name = PyObject_GetAttrString(thread, "name");
+		if (name != NULL && PyUnicode_Check(name) && PyUnicode_AsUTF8(name) != NULL)
+			at += snprintf(text + at, sizeof(text) - (size_t)at, " %s", PyUnicode_AsUTF8(name));
+		PyErr_Clear();
+		Py_XDECREF(name);
+	}
+	module_log(NULL, text, strlen(text));
+	Py_DECREF(now);
 }
 
 void

@@ -1,6 +1,7 @@
 """Python servlets: every function, exceptions, isolation, threads and processes, venv."""
 
 import os
+import re
 import signal
 import subprocess
 
@@ -335,6 +336,25 @@ def run(s):
         fifo.write("to its end")
     s.stop()
     assert "read to its end" in s.log()
+
+
+def test_threads_that_are_lost_are_named(serve, tmp_path):
+    """Those started at load are not in workers; who starts them again there is left in peace."""
+    text = """
+import os, threading, time
+def start(): threading.Thread(target=time.sleep, args=(60,), name="ticker", daemon=True).start()
+start()
+%s
+def run(s): s.rwrite(str(threading.active_count()))
+"""
+    for again, count in ("", "1"), ("os.register_at_fork(after_in_child=start)", "2"):
+        (tmp_path / "a.py").write_text(text % again)
+        s = serve('load_module ("module.python", "py")\nload_servlet ("%s/a.py", "/x")\n'
+                  'workers { min = 2 }\n' % tmp_path, env={"LEAKS": "0"})     # it cannot stop the daemon
+        harness.until(lambda: len(s.workers()) == 2, 20)
+        assert s.get("/x").text == count
+        assert len(re.findall(r"error .*threads .* do not run in workers .*: ticker$", s.log(), re.M)) == (
+            count == "1")
 
 
 def test_processes(python):
