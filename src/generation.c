@@ -206,7 +206,10 @@ generation_failure(const struct generation *g, int status, char *text, size_t si
 
 	if (!loading && WIFEXITED(status) && WEXITSTATUS(status) == 1)
 		return 0;
-	if (WIFSIGNALED(status) && loading)
+	if (g->given_up && loading)
+		snprintf(text, size, "%s:%d: %s %s was still being loaded", place.file, place.line,
+		    kind, name);
+	else if (WIFSIGNALED(status) && loading)
 		snprintf(text, size, "%s:%d: %s %s crashed while loading: %s", place.file,
 		    place.line, kind, name, crash_signal_name(WTERMSIG(status)));
 	else if (WIFSIGNALED(status))

@@ -39,6 +39,7 @@ struct generation {
 	uint64_t started_ns;
 	uint64_t served_ns;		/* when it said READY */
 	uint64_t kill_ns;		/* when it is killed unless it has gone, 0: not */
+	bool given_up;			/* it took too long to load, and was killed */
 	uint64_t restart_ns;
 	unsigned restarts;		/* in a row, without a minute's service between */
 };

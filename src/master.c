@@ -183,6 +183,7 @@ generation_tick(struct master *m, struct generation *g, uint64_t now)
 		    "takes too long to load and is given up" :
 		    "has not left in time and is killed");
 		g->kill_ns = 0;
+		g->given_up = g->state == GENERATION_LOADING;
 		generation_kill(g);
 	}
 }

@@ -22,6 +22,10 @@
 /* A zygote that loads for longer is given up. */
 #define LOAD_MAX_NS (300ull * SECOND_NS)
 
+/* When another reload is asked for meanwhile, one that loads for twice as long as
+ * the one that serves has, and so much more: what keeps it may be mended by now. */
+#define LOAD_MORE_NS (2ull * SECOND_NS)
+
 /* Zygotes enforce drain themselves and say what they end; after so much more
  * the master does it. */
 #define DRAIN_GRACE_NS (2ull * SECOND_NS)
@@ -71,6 +75,7 @@ master_start_zygote(struct master *m, struct generation *g)
 	}
 	m->numbers++;
 	g->kill_ns = g->started_ns + LOAD_MAX_NS;
+	g->given_up = false;
 	m->metrics.stale = true;
 	return 0;
 }
@@ -177,6 +182,21 @@ master_log_lines(char *text)
 			log_error("%s", line);
 }
 
+/* Another reload waits for the candidate. */
+static void
+master_hurry(struct master *m)
+{
+	struct generation *g = m->candidate;
+	uint64_t enough = LOAD_MORE_NS;
+
+	if (g == NULL || m->current == NULL)
+		return;
+	if (m->current->served_ns > m->current->started_ns)
+		enough += 2 * (m->current->served_ns - m->current->started_ns);
+	if (g->kill_ns > g->started_ns + enough)
+		g->kill_ns = g->started_ns + enough;
+}
+
 void
 master_reload(struct master *m)
 {
@@ -185,6 +205,7 @@ master_reload(struct master *m)
 
 	if (m->candidate != NULL || m->current == NULL) {
 		m->reload_wanted = true;
+		master_hurry(m);
 		return;
 	}
 	m->reload_wanted = false;

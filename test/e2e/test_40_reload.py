@@ -239,6 +239,21 @@ def test_requests_within_the_limits_they_began_with_are_answered(serve):
         assert c.read().status == 413
 
 
+def test_another_reload_waits_for_one_that_hangs(serve, tmp_path):
+    """It is given up, with its name; the next one loads what was mended meanwhile."""
+    (tmp_path / "it.lua").write_text("return { run = function(self) self:rwrite('old') end }")
+    s = serve('load_module ("module.lua", "lua")\nload_servlet ("%s/it.lua", "/it")\n' % tmp_path)
+    (tmp_path / "it.lua").write_text("print 'begun' while true do end")
+    s.reload()
+    s.wait_log("begun")
+    (tmp_path / "it.lua").write_text("return { run = function(self) self:rwrite('mended') end }")
+    s.send_signal(signal.SIGHUP)
+    assert s.get("/it").text == "old"
+    s.wait_log("generation 2 takes too long to load and is given up")
+    s.wait_log(r"error .*config\.conf:4: servlet \S*it\.lua was still being loaded")
+    until(lambda: s.get("/it").text == "mended", 10 * SLOW, "what was mended")
+
+
 def test_stop_while_reloading(serve):
     s = serve()
     s.send_signal(signal.SIGHUP)
