@@ -150,10 +150,10 @@ def test_where_one_is_that_is_stuck(serve, tmp_path):
     """A request that is over its time, or crashes, is shown in the language's own lines."""
     crash = tmp_path / "crash.py"
     crash.write_text("import ctypes\ndef run(s):\n    ctypes.string_at(0)\n")
-    text = "timeouts { request = 0.3 }\n"
+    text = ""
     for module, extension in ("lua", "lua"), ("python", "py"), ("ruby", "rb"):
         (tmp_path / ("a." + extension)).write_text(STUCK[extension][0])
-        text += 'load_module ("module.%s", "%s")\nload_servlet ("%s/a.%s", "/%s")\n' % (
+        text += 'load_module ("module.%s", "%s")\nload_servlet { "%s/a.%s", "/%s", timeout = 0.3 }\n' % (
             module, extension, tmp_path, extension, extension)
     s = serve(text + 'load_servlet ("%s", "/crash")\n' % crash)
     responses, _ = at_once(s, ["/" + extension for extension in STUCK])
