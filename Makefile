@@ -37,7 +37,8 @@ FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Isrc 
 HARDEN    = -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 LINK      = -pie -rdynamic -pthread $(LINK_$(SYSTEM))
 LINK_Linux = -Wl,-z,relro,-z,now
-LIBS      = $(LUA_LIBS) -lm -ldl
+LIBS      = $(LUA_LIBS) -lm $(LIBS_$(SYSTEM))
+LIBS_Linux = -ldl
 LUA       = lua5.4
 LUA_FLAGS := $(shell pkg-config --cflags $(LUA) 2>/dev/null)
 LUA_LIBS  := $(shell pkg-config --libs $(LUA) 2>/dev/null)

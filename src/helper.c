@@ -364,7 +364,7 @@ helper_start(struct helper *h)
 	if (h->started || h->failed)
 		return;
 	if (helper_open(h) == -1) {
-		log_error("the helper thread has no descriptors: %m");
+		log_error("the helper thread has no descriptors: %s", strerror(errno));
 		h->failed = true;
 		return;
 	}

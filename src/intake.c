@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -142,7 +143,7 @@ intake_pause(struct worker *w, const char *what)
 {
 	if (w->intake.complained_ms == 0 ||
 	    w->loop.now_ms - w->intake.complained_ms >= COMPLAINT_MS) {
-		log_warning("%s: %m; trying again every %d ms", what, PAUSE_MS);
+		log_warning("%s: %s; trying again every %d ms", what, strerror(errno), PAUSE_MS);
 		w->intake.complained_ms = w->loop.now_ms;
 	}
 	w->intake.paused_until_ms = w->loop.now_ms + PAUSE_MS;
@@ -157,13 +158,14 @@ intake_accept_failed(struct worker *w)
 		intake_pause(w, "accept");
 }
 
-/* Nanoseconds since the client has sent what there is: the kernel knows it of
- * TCP.  Of others it tells whether the client has closed, which takes a while. */
+/* Nanoseconds since the client has sent what there is: Linux knows it of TCP, in
+ * milliseconds (FreeBSD's field of that name counts microseconds).  Of others the
+ * kernel tells whether the client has closed, which takes a while. */
 static uint64_t
 intake_waited_ns(const struct connection *c)
 {
 	struct pollfd p = { .fd = c->fd };
-#ifdef TCP_INFO
+#ifdef __linux__
 	struct tcp_info info;
 	socklen_t length = sizeof(info);
 

@@ -159,7 +159,7 @@ log_writev(enum log_level level, const char *format, va_list arguments)
 	size_t length;
 
 	line_add_prefix(&l, level);
-	errno = saved;		/* for %m */
+	errno = saved;		/* for a servlet's %m, where libc has it */
 	n = vsnprintf(text, sizeof(text), format, arguments);
 	if (n < 0)
 		n = snprintf(text, sizeof(text), "(cannot format: %.100s)", format);

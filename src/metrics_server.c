@@ -290,7 +290,7 @@ metrics_serve(const struct metrics_setup *setup)
 	if (server_become(setup) == -1)
 		_exit(1);
 	if (server_prepare(&server, setup) == -1) {
-		log_error("metrics cannot be served: %m");
+		log_error("metrics cannot be served: %s", strerror(errno));
 		_exit(1);
 	}
 	server_run(&server);

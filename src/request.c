@@ -158,7 +158,8 @@ request_take_body(void *context, const char *data, size_t length)
 		return -1;
 	}
 	if (spool_write_buffered(&r->body, data, length) == -1) {
-		log_error("a request's body cannot be stored in %s: %m", spool_place());
+		log_error("a request's body cannot be stored in %s: %s", spool_place(),
+		    strerror(errno));
 		r->parser.status = errno == ENOMEM ? 500 : 507;
 		r->parser.reason = "the body could not be stored";
 		return -1;

@@ -133,7 +133,8 @@ send_all(int fd, struct iovec *iov, int count, size_t total)
 static void
 response_unkept(struct response *r)
 {
-	log_error("a response cannot be kept for its client in %s: %m", spool_place());
+	log_error("a response cannot be kept for its client in %s: %s", spool_place(),
+	    strerror(errno));
 	r->broken = true;
 }
 
@@ -253,7 +254,8 @@ response_commit(struct response *r, bool final)
 	if (!r->head_sent) {
 		response_choose_framing(r, final);
 		if (response_head_build(r, &iov[0]) == -1) {
-			log_error("a response is cut: its header fields find no room: %m");
+			log_error("a response is cut: its header fields find no room: %s",
+			    strerror(errno));
 			r->broken = true;
 			return;
 		}

@@ -1,6 +1,7 @@
 /* siblings.c - see siblings.h. */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
 #include "clock.h"
 #include "connection.h"
@@ -56,7 +57,7 @@ give(struct worker *w, int fd, struct connection *c)
 	if (send_smaller(fd, c, clock_ns()) == -1) {
 		if (errno == EAGAIN)
 			return -1;
-		log_error("a connection could not be handed over: %m");
+		log_error("a connection could not be handed over: %s", strerror(errno));
 	}
 	connection_close(&w->loop, c);
 	return 0;

@@ -427,7 +427,7 @@ worker_run(const struct worker_setup *setup)
 	struct worker_wait wait = { .w = w };
 
 	if (worker_init(w, setup) == -1) {
-		log_error("a worker could not start: %m");
+		log_error("a worker could not start: %s", strerror(errno));
 		return 1;
 	}
 	board_idle(setup->board, setup->slot);
