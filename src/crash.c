@@ -1,7 +1,7 @@
 /* crash.c - see crash.h. */
 #include <errno.h>
-#include <execinfo.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,14 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backtrace.h"
 #include "clock.h"
 #include "crash.h"
 #include "error_page.h"
 #include "log.h"
+#include "signals.h"
 #include "worker.h"
 
 #define STACK_SIZE (64 * 1024)
-#define FRAMES_MAX 64
 
 static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS };
 
@@ -32,10 +33,10 @@ const char *
 crash_signal_name(int signal_number)
 {
 	static char text[48];
-	const char *name = sigabbrev_np(signal_number);
+	const char *name = signals_name(signal_number);
 
 	if (name != NULL)
-		snprintf(text, sizeof(text), "signal %d (SIG%s)", signal_number, name);
+		snprintf(text, sizeof(text), "signal %d (%s)", signal_number, name);
 	else
 		snprintf(text, sizeof(text), "signal %d", signal_number);
 	return text;
@@ -77,15 +78,11 @@ crash_text(const char *text)
 static void
 crash_backtrace(struct worker *w, const char *what)
 {
-	void *frames[FRAMES_MAX];
-	int count = backtrace(frames, FRAMES_MAX);
-
 	crash_text("\tbacktrace of request ");
 	crash_text(w->servlet.request_id);
 	crash_text(what);
-	/* The first two are the handler's and the kernel's. */
-	if (count > 2)
-		backtrace_symbols_fd(frames + 2, count - 2, STDERR_FILENO);
+	/* Without backtrace_write(), the handler and what the kernel returns through. */
+	backtrace_write(STDERR_FILENO, 3);
 }
 
 /* A native backtrace shows the interpreter; this shows what it interprets. */
@@ -170,9 +167,8 @@ crash_disarm(void)
 int
 crash_prepare(void)
 {
-	void *frame;
-
-	backtrace(&frame, 1);	/* the first call loads a library: later is too late */
+	/* The first call prepares the unwinder: in the handler is too late. */
+	backtrace_write(-1, UINT_MAX);
 	/* Not static: it would part what else is static and written by each
 	 * worker, and so touched in more pages. */
 	crash_stack = malloc(STACK_SIZE);

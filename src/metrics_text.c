@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "metrics.h"
+#include "signals.h"
 #include "version.h"
 
 static const char *const states[] = {
@@ -209,11 +210,10 @@ death_name(int death)
 	case BOARD_DEATH_DRAIN:
 		return "drain";
 	}
-	signal_name = sigabbrev_np(death);
+	signal_name = signals_name(death);
 	if (signal_name != NULL)
-		snprintf(name, sizeof(name), "SIG%s", signal_name);
-	else
-		snprintf(name, sizeof(name), "%d", death);
+		return signal_name;
+	snprintf(name, sizeof(name), "%d", death);
 	return name;
 }
 

@@ -136,6 +136,23 @@ signals_leave(void)
 	signals_close();
 }
 
+const char *
+signals_name(int signal_number)
+{
+#define NAME(signal) [signal] = #signal
+	static const char *const names[NSIG] = {
+		NAME(SIGABRT), NAME(SIGALRM), NAME(SIGBUS), NAME(SIGCHLD), NAME(SIGCONT),
+		NAME(SIGFPE), NAME(SIGHUP), NAME(SIGILL), NAME(SIGINT), NAME(SIGKILL),
+		NAME(SIGPIPE), NAME(SIGPROF), NAME(SIGQUIT), NAME(SIGSEGV), NAME(SIGSTOP),
+		NAME(SIGSYS), NAME(SIGTERM), NAME(SIGTRAP), NAME(SIGTSTP), NAME(SIGTTIN),
+		NAME(SIGTTOU), NAME(SIGURG), NAME(SIGUSR1), NAME(SIGUSR2), NAME(SIGVTALRM),
+		NAME(SIGXCPU), NAME(SIGXFSZ),
+	};
+#undef NAME
+
+	return signal_number > 0 && signal_number < NSIG ? names[signal_number] : NULL;
+}
+
 void
 signals_save(struct signals_saved *s)
 {

@@ -40,6 +40,9 @@ void signals_leave(void);
  * it again, unless the servlet catches them itself.  Async-signal-safe. */
 void signals_forked(void);
 
+/* "SIGSEGV", or NULL for one that is not in POSIX. */
+const char *signals_name(int signal_number);
+
 /* All dispositions, to be put back after code that changes them. */
 struct signals_saved {
 	struct sigaction action[NSIG];

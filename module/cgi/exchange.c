@@ -266,8 +266,8 @@ exchange_judge(struct exchange *x, int status, bool killed)
 		rlog(x->s, "the program ran on for %d s after the end of its output, and was "
 		    "told to end", GRACE_MS / 1000);
 	else if (WIFSIGNALED(status))
-		snprintf(how, sizeof(how), "was killed by signal %d (SIG%s)", WTERMSIG(status),
-		    sigabbrev_np(WTERMSIG(status)));
+		snprintf(how, sizeof(how), "was killed by signal %d (%s)", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) != 0)
 		snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
 	if (x->bad)

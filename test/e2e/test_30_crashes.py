@@ -8,7 +8,7 @@ import pytest
 
 from client import head, until
 from load import SHORT, one_batch
-from server import ALL
+from server import ALL, SANITIZED
 
 SIGNALS = {"segv": signal.SIGSEGV, "abort": signal.SIGABRT, "bus": signal.SIGBUS,
            "fpe": signal.SIGFPE, "ill": signal.SIGILL}
@@ -32,6 +32,8 @@ def test_signal(serve, how):
     # one report, and a backtrace that names the function
     assert len(re.findall("died of", s.log())) == 1
     assert re.search(r"backtrace.*\n(.*\n)*?.*crash\.so", s.log())
+    if how == "segv" and not SANITIZED:
+        assert re.search(r"backtrace of request .*:\n\S*/crash\.so\(run\+0x[0-9a-f]+\)\[0x", s.log())
 
 
 @pytest.mark.plain

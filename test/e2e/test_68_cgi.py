@@ -342,7 +342,7 @@ def test_standard_error_is_in_the_log(app):
     ("headless", '"no header at all" is no header field'),
     ("cut", "ended before the end of its header"),
     ("nostatus", '"abc" is no status'),
-    ("killed", r"was killed by signal 9 \(SIGKILL\)"),
+    ("killed", r"was killed by signal 9 \(Killed\)"),
     ("loop", "10 redirects within one request"),
 ])
 def test_mistakes_of_programs(app, what, line):
