@@ -44,20 +44,36 @@ own_function(const struct library *l, const char *name)
 	return symbol;
 }
 
-/* `int run;` exports a symbol of that name as well. */
+struct place {
+	uintptr_t address;
+	bool executable;
+};
+
+static int
+place_look(struct dl_phdr_info *object, size_t size, void *data)
+{
+	struct place *p = data;
+
+	(void)size;
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+
+		if (segment->p_type == PT_LOAD &&
+		    p->address - (object->dlpi_addr + segment->p_vaddr) < segment->p_memsz) {
+			p->executable = (segment->p_flags & PF_X) != 0;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* `int run;` exports a symbol of that name as well; it lies among the data. */
 static bool
 is_data(void *symbol)
 {
-#ifdef __GLIBC__
-	const ElfW(Sym) *entry = NULL;
-	Dl_info info;
+	struct place p = { .address = (uintptr_t)symbol };
 
-	return dladdr1(symbol, &info, (void **)&entry, RTLD_DL_SYMENT) != 0 &&
-	    entry != NULL && (entry->st_info & 0xf) == STT_OBJECT;
-#else
-	(void)symbol;
-	return false;
-#endif
+	return dl_iterate_phdr(place_look, &p) != 0 && !p.executable;
 }
 
 static const void *
