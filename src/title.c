@@ -19,6 +19,7 @@ extern char **environ;
 static char *title_room;
 static size_t title_size;	/* of argv and environment together */
 static size_t title_arguments;	/* of argv alone */
+static size_t title_used;	/* octets that may not be zero */
 
 /* The copies, never freed: argv and environ point into them. */
 /* "used": nothing reads them, and they are what keeps the copies from being lost. */
@@ -73,6 +74,7 @@ title_init(int argc, char **argv)
 	title_room = argv[0];
 	title_arguments = (size_t)(end - argv[0]);
 	title_size = (size_t)(strings_end(environ, end) - argv[0]);
+	title_used = title_size;
 
 	/* Both keep their meaning for whoever holds them: Go finds its environment
 	 * behind argv. */
@@ -89,25 +91,40 @@ title_init(int argc, char **argv)
 #endif
 }
 
+/* A worker's title has no directive, and printf's functions would have each worker
+ * touch a dozen pages that it has no other use for. */
+static void
+title_write(char *at, size_t size, const char *format, va_list arguments)
+{
+	size_t length = strlen(format);
+
+	if (strchr(format, '%') == NULL && length < size)
+		memcpy(at, format, length + 1);
+	else
+		vsnprintf(at, size, format, arguments);
+}
+
 void
 title_set(const char *format, ...)
 {
 	static const char prefix[] = "modserver: ";
+	size_t length = sizeof(prefix) - 1;
 	va_list arguments;
-	size_t length;
 
-	if (title_room == NULL || title_size < 2)
+	if (title_room == NULL || title_size <= sizeof(prefix))
 		return;
-	memset(title_room, 0, title_size);
-	snprintf(title_room, title_size, "%s", prefix);
-	length = strlen(title_room);
+	/* What stood there before. */
+	memset(title_room, 0, title_used);
+	title_room[title_arguments - 1] = '\0';
+	memcpy(title_room, prefix, length);
 	va_start(arguments, format);
-	vsnprintf(title_room + length, title_size - length, format, arguments);
+	title_write(title_room + length, title_size - length, format, arguments);
 	va_end(arguments);
 
 	/* Linux shows all of argv's room, zeros included, unless its last octet
 	 * is not zero: then it shows one string that starts there. */
 	length = strlen(title_room);
+	title_used = length;
 	if (length + 1 < title_arguments)
 		title_room[title_arguments - 1] = '.';
 }
