@@ -25,7 +25,7 @@ static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, S
 /* The process's one worker: a signal handler has no other way to know it. */
 static struct worker *crash_worker;
 static pthread_t crash_main_thread;
-static void *crash_stack;
+static void *crash_stack __attribute__((used));	/* what keeps it from being lost */
 static pid_t crash_pid;
 static volatile sig_atomic_t crash_count;
 
@@ -165,28 +165,20 @@ crash_disarm(void)
 }
 
 int
-crash_prepare(void)
-{
-	/* The first call prepares the unwinder: in the handler is too late. */
-	backtrace_write(-1, UINT_MAX);
-	/* Not static: it would part what else is static and written by each
-	 * worker, and so touched in more pages. */
-	crash_stack = malloc(STACK_SIZE);
-	return crash_stack == NULL ? -1 : 0;
-}
-
-int
-crash_init(struct worker *w)
+crash_prepare(struct worker *w)
 {
 	struct sigaction action;
-	stack_t stack = { .ss_size = STACK_SIZE, .ss_sp = crash_stack };
+	stack_t stack = { .ss_size = STACK_SIZE };
 	size_t i;
 
+	/* The first call prepares the unwinder: in the handler is too late. */
+	backtrace_write(-1, UINT_MAX);
 	crash_worker = w;
 	crash_main_thread = pthread_self();
-	crash_pid = getpid();
-	crash_count = 0;
-	if (sigaltstack(&stack, NULL) == -1)
+	/* Not static: it would part what else is static and written by each
+	 * worker, and so touched in more pages. */
+	stack.ss_sp = crash_stack = malloc(STACK_SIZE);
+	if (crash_stack == NULL || sigaltstack(&stack, NULL) == -1)
 		return -1;
 	memset(&action, 0, sizeof(action));
 	action.sa_sigaction = crash_handler;
@@ -198,4 +190,10 @@ crash_init(struct worker *w)
 	if (sigaction(CRASH_OVERTIME, &action, NULL) == -1)
 		return -1;
 	return atexit(crash_at_exit) == 0 ? 0 : -1;
+}
+
+void
+crash_arm(void)
+{
+	crash_pid = getpid();
 }

@@ -14,12 +14,12 @@ struct worker;
 /* "signal 11 (SIGSEGV)", for reports; static storage. */
 const char *crash_signal_name(int signal_number);
 
-/* In the zygote: loads what a backtrace needs, and makes the handler's stack.  0,
- * or -1 and errno. */
-int crash_prepare(void);
+/* In the zygote, by the thread that forks: installs the handlers, one for exit()
+ * among them, and what they need; they do nothing yet.  0, or -1 and errno. */
+int crash_prepare(struct worker *w);
 
-/* Installs the handlers for this process's main thread, and one for exit(). */
-int crash_init(struct worker *w);
+/* In the worker: from here on they do. */
+void crash_arm(void);
 
 /* At the end of any process: if a servlet has called exit(), its client and the
  * others are looked after.  Async-signal-safe. */

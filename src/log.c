@@ -28,6 +28,12 @@ struct line {
 };
 
 void
+log_set_role(const char *role)
+{
+	log_role = role;
+}
+
+void
 log_open(int fd, const char *role)
 {
 	struct stat st;

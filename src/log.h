@@ -16,6 +16,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 /* The descriptor to write to (STDERR_FILENO at first) and what the process is
  * called in each line ("master", "worker"); role must live on. */
 void log_open(int fd, const char *role);
+void log_set_role(const char *role);	/* the descriptor stays */
 
 /* "text" is formatted; no trailing newline.  Control characters in it are
  * written as \xNN, so that nobody forges a line. */

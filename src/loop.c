@@ -40,7 +40,8 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	l->scratch_room = SCRATCH + CONFIG_HEAD_MAX;
 	l->scratch = malloc(l->scratch_room);
 	l->access_lines = access_log ? malloc(ACCESS_BUFFER) : NULL;
-	if (l->scratch == NULL || (access_log && l->access_lines == NULL))
+	l->poller = poller_new();
+	if (l->scratch == NULL || l->poller == NULL || (access_log && l->access_lines == NULL))
 		return -1;
 	for (int i = 0; i < CONNECTIONS_READY; i++) {
 		struct connection *c = malloc(sizeof(*c));
@@ -61,8 +62,7 @@ loop_open(struct loop *l, struct slot *slot, struct tally *tallies, int access_l
 	l->access_log_fd = access_log_fd;
 	loop_access_opened(l);
 	l->now_ms = clock_ms();
-	l->poller = poller_new();
-	return l->poller == NULL ? -1 : 0;
+	return poller_open(l->poller);
 }
 
 int

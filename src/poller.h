@@ -26,8 +26,10 @@ struct poller_event {
 /* The backend's name, for `modserver -V`: "epoll", "kqueue", "poll". */
 extern const char poller_name[];
 
-/* NULL and errno on failure. */
+/* NULL or -1, and errno on failure.  A new one belongs to no process yet, and may
+ * be made before fork; it is opened in the process that uses it. */
 struct poller *poller_new(void);
+int poller_open(struct poller *p);
 void poller_free(struct poller *p);
 
 /* 0, or -1 and errno.  events: IN or OUT, with SHARED or not.  poller_set

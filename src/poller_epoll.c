@@ -26,17 +26,18 @@ const char poller_name[] = "epoll";
 struct poller *
 poller_new(void)
 {
-	struct poller *p;
+	struct poller *p = malloc(sizeof(*p));
 
-	p = malloc(sizeof(*p));
-	if (p == NULL)
-		return NULL;
-	p->fd = epoll_create1(EPOLL_CLOEXEC);
-	if (p->fd == -1) {
-		free(p);
-		return NULL;
-	}
+	if (p != NULL)
+		p->fd = -1;
 	return p;
+}
+
+int
+poller_open(struct poller *p)
+{
+	p->fd = epoll_create1(EPOLL_CLOEXEC);
+	return p->fd == -1 ? -1 : 0;
 }
 
 void
@@ -44,7 +45,8 @@ poller_free(struct poller *p)
 {
 	if (p == NULL)
 		return;
-	close(p->fd);
+	if (p->fd != -1)
+		close(p->fd);
 	free(p);
 }
 

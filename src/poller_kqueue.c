@@ -39,19 +39,22 @@ const char poller_name[] = "kqueue";
 struct poller *
 poller_new(void)
 {
-	struct poller *p;
+	struct poller *p = calloc(1, sizeof(*p));
 
-	p = calloc(1, sizeof(*p));
-	if (p == NULL)
-		return NULL;
+	if (p != NULL)
+		p->fd = -1;
+	return p;
+}
+
+int
+poller_open(struct poller *p)
+{
 	p->fd = kqueue();
-	if (p->fd == -1) {
-		free(p);
-		return NULL;
-	}
+	if (p->fd == -1)
+		return -1;
 	/* A child of fork() does not inherit it, one of exec() must not. */
 	(void)fcntl(p->fd, F_SETFD, FD_CLOEXEC);
-	return p;
+	return 0;
 }
 
 void
@@ -59,7 +62,8 @@ poller_free(struct poller *p)
 {
 	if (p == NULL)
 		return;
-	close(p->fd);
+	if (p->fd != -1)
+		close(p->fd);
 	free(p->watched);
 	free(p);
 }

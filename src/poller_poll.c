@@ -63,6 +63,13 @@ poller_new(void)
 	return p;
 }
 
+int
+poller_open(struct poller *p)
+{
+	(void)p;	/* nothing but memory */
+	return 0;
+}
+
 static void
 copy_free(struct watch *copy)
 {

@@ -313,8 +313,6 @@ programs_fork(struct programs *ps)
 	pid_t pid;
 	int saved;
 
-	/* What a servlet printed while it was loaded is printed once. */
-	fflush(stdout);
 	for (size_t i = 0; i < ps->module_count; i++) {
 		if (ps->modules[i] == NULL)
 			continue;

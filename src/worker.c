@@ -78,11 +78,18 @@ worker_prepare(const struct config *config, const struct listeners *listeners,
 {
 	struct worker *w = &worker;
 
-	if (crash_prepare() == -1 || intake_prepare(&w->intake, listeners) == -1)
+	if (crash_prepare(w) == -1 || intake_prepare(&w->intake, listeners) == -1)
 		return -1;
+	w->control = SOURCE_CONTROL;
+	w->processors = processor_count();
 	w->arena = arena_new(SERVLET_ARENA_MAX);
 	if (w->arena == NULL || response_init(&w->response) == -1)
 		return -1;
+	w->response.write_timeout_ms = config->timeouts.write;
+	w->servlet.config = config;
+	w->servlet.response = &w->response;
+	w->servlet.arena = w->arena;
+	helper_init(&w->helper, w, config->workers.patience_ns);
 	if (pthread_atfork(worker_forks, NULL, worker_forked_child) != 0)
 		return -1;
 	return loop_prepare(&w->loop, config, access_log);
@@ -92,20 +99,14 @@ static int
 worker_init(struct worker *w, const struct worker_setup *setup)
 {
 	w->setup = setup;
-	w->control = SOURCE_CONTROL;
-	w->processors = processor_count();
-	helper_init(&w->helper, w, setup->config->workers.patience_ns);
 	if (loop_open(&w->loop, setup->slot, setup->tallies, setup->access_log_fd) == -1)
 		return -1;
-	w->response.write_timeout_ms = setup->config->timeouts.write;
-	w->servlet.config = setup->config;
 	w->servlet.programs = setup->programs;
-	w->servlet.response = &w->response;
-	w->servlet.arena = w->arena;
 	if (poller_add(w->loop.poller, setup->control_fd, POLLER_IN, &w->control) == -1)
 		return -1;
 	intake_open(w);
-	return crash_init(w);
+	crash_arm();
+	return 0;
 }
 
 /* Nobody follows: idle connections have nothing to wait for, unless a request has
@@ -388,8 +389,8 @@ worker_timeout(const struct worker *w)
 /* One wait for events, with the locks of interpreters released. */
 struct worker_wait {
 	struct worker *w;
-	struct poller_event events[BATCH];
 	int count;
+	struct poller_event events[BATCH];
 };
 
 static void

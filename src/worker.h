@@ -30,7 +30,6 @@
 /* What a worker inherits from its zygote. */
 struct worker_setup {
 	const struct config *config;
-	const struct listeners *listeners;
 	struct programs *programs;
 	const struct router *router;
 	const struct handover_sockets *handover;

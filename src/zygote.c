@@ -123,10 +123,6 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 		zygote_problem((void *)(uintptr_t)setup, "out of memory");
 		return -1;
 	}
-	if (worker_prepare(c, setup->listeners, setup->access_log_fd != -1) == -1) {
-		zygote_problem((void *)(uintptr_t)setup, "out of memory");
-		return -1;
-	}
 	/* Once, for all workers, as the user that they are. */
 	if (spool_misplaced(text, sizeof(text)))
 		log_warning("%s", text);
@@ -138,8 +134,17 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 	spool_free(&files);
 	if (z->programs == NULL)
 		return -1;
+	/* What was printed while it was loaded is printed once, not by each worker. */
+	fflush(stdout);
 	z->router = zygote_routes(setup, z->programs);
-	return z->router != NULL ? 0 : -1;
+	if (z->router == NULL)
+		return -1;
+	/* After what was loaded, whose handlers are not those of a worker. */
+	if (worker_prepare(c, setup->listeners, setup->access_log_fd != -1) == -1) {
+		zygote_problem((void *)(uintptr_t)setup, "out of memory");
+		return -1;
+	}
+	return 0;
 }
 
 /* ------------------------------------------------------------- the loop */

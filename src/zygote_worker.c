@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,33 +66,31 @@ worker_inherit(struct zygote *z, pid_t zygote, size_t at, int control_fd)
 	close(z->wake_fd);
 	atomic_store(&z->board->slots[at].pid, getpid());
 	title_set("worker");
-	log_open(STDERR_FILENO, "worker");
+	log_set_role("worker");
 }
 
-static _Noreturn void
-worker_begin(struct zygote *z, pid_t zygote, size_t at, const int pair[2])
+/* What a worker gets with it; filled in before fork. */
+static struct worker_setup
+worker_setup_for(const struct zygote *z, size_t at, int control_fd)
 {
-	struct worker_setup setup = {
+	return (struct worker_setup){
 		.config = z->setup->config,
-		.listeners = z->setup->listeners,
 		.programs = z->programs,
 		.router = z->router,
 		.handover = z->setup->handover,
 		.board = z->board,
 		.slot = &z->board->slots[at],
 		.tallies = board_tallies(z->board, at),
-		.control_fd = pair[1],
+		.control_fd = control_fd,
 		.access_log_fd = z->setup->access_log_fd,
 	};
-
-	worker_inherit(z, zygote, at, pair[0]);
-	exit(worker_run(&setup));
 }
 
 int
 zygote_fork_worker(struct zygote *z)
 {
 	pid_t zygote = getpid(), pid;
+	struct worker_setup setup;
 	int pair[2], saved;
 	size_t at = 0;
 
@@ -106,9 +103,12 @@ zygote_fork_worker(struct zygote *z)
 	if (control_open(pair) == -1)
 		return -1;
 	board_take(z->board, &z->board->slots[at]);
+	setup = worker_setup_for(z, at, pair[1]);
 	pid = programs_fork(z->programs);
-	if (pid == 0)
-		worker_begin(z, zygote, at, pair);
+	if (pid == 0) {
+		worker_inherit(z, zygote, at, pair[0]);
+		exit(worker_run(&setup));
+	}
 	saved = errno;
 	close(pair[1]);
 	if (pid == -1) {

@@ -28,7 +28,7 @@ static const struct config config = {
 static struct listeners listeners;	/* none */
 static struct handover_sockets handover;
 static struct worker_setup setup = {
-	.config = &config, .listeners = &listeners, .handover = &handover,
+	.config = &config, .handover = &handover,
 	.access_log_fd = -1,
 };
 static struct worker worker;
@@ -83,7 +83,7 @@ prepare(void **state)
 	board_idle(setup.board, setup.slot);
 	w->setup = &setup;
 	helper_init(&w->helper, w, config.workers.patience_ns);
-	if (intake_prepare(&w->intake, setup.listeners) == -1 ||
+	if (intake_prepare(&w->intake, &listeners) == -1 ||
 	    loop_prepare(&w->loop, &config, false) == -1 ||
 	    loop_open(&w->loop, setup.slot, NULL, -1) == -1)
 		return -1;

@@ -73,7 +73,7 @@ static int
 setup(void **state)
 {
 	*state = poller_new();
-	return *state == NULL ? -1 : 0;
+	return *state == NULL ? -1 : poller_open(*state);
 }
 
 static int
@@ -226,6 +226,7 @@ test_errors(void **state)
 	assert_int_equal(errno, ENOENT);
 	pair_close(&a);
 	poller_free(NULL);
+	poller_free(poller_new());
 }
 
 static void
