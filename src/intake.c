@@ -127,10 +127,15 @@ intake_waiting(const struct worker *w)
 	return poll(p, 2, 0) > 0;
 }
 
-/* A new member of the loop. */
+/* A new member of the loop, the first in its list.  If it is about to be run, where
+ * servlets are slow, the one that was answered before goes to whoever is free first:
+ * the helper would have to take the loop for it, as soon as its client sends more. */
 static void
-intake_count(struct worker *w)
+intake_count(struct worker *w, struct connection *c)
 {
+	if (w->loop.count == 2 && c->state == CONNECTION_READY && w->quick == 0 &&
+	    c->next->state == CONNECTION_IDLE)
+		siblings_pass(w, c->next);
 	if (w->loop.count >= 2)
 		helper_start(&w->helper);
 	if (w->loop.count >= w->intake.connections_max)
@@ -185,6 +190,17 @@ intake_note_wait(const struct worker *w, struct connection *c)
 		c->request->ready_ns = clock_ns() - intake_waited_ns(c);
 }
 
+/* siblings_pass(): what the client has sent meanwhile has waited, too. */
+static enum connection_next
+intake_read_passed(struct worker *w, struct connection *c)
+{
+	enum connection_next next = connection_read(&w->loop, c);
+
+	if (next == CONNECTION_RUN)
+		c->request->ready_ns = clock_ns() - intake_waited_ns(c);
+	return next;
+}
+
 /* Accepts and serves a few connections, for no longer than patience: others
  * have events too.  At a stop they are accepted, and run after that by whoever
  * is free.  False when there are no more. */
@@ -194,6 +210,7 @@ intake_accept(struct worker *w, struct intake_listener *from)
 	uint64_t until = clock_ns() + w->helper.patience_ns;
 	struct sockaddr_storage address;
 	struct connection *c;
+	enum connection_next next;
 	socklen_t length;
 	bool taken = false;
 	int i, fd;
@@ -213,8 +230,11 @@ intake_accept(struct worker *w, struct intake_listener *from)
 		connection_set_remote(c, (const struct sockaddr *)&address);
 		if (from->proxy_protocol)
 			c->state = CONNECTION_PROXY;
-		intake_count(w);
-		if (connection_read(&w->loop, c) != CONNECTION_RUN)
+		next = connection_read(&w->loop, c);
+		if (next == CONNECTION_GONE)
+			continue;
+		intake_count(w, c);
+		if (next != CONNECTION_RUN)
 			continue;
 		intake_note_wait(w, c);
 		if (w->leaving == WORKER_STAYS)
@@ -297,7 +317,9 @@ intake_take(struct worker *w, int fd, bool run)
 	}
 	if (c == NULL)
 		return false;
-	intake_count(w);
+	if (run && c->state == CONNECTION_IDLE && intake_read_passed(w, c) == CONNECTION_GONE)
+		return true;
+	intake_count(w, c);
 	if (run)
 		intake_note_late(w, c);
 	if (c->state == CONNECTION_READY)

@@ -21,6 +21,10 @@
 /* No servlet is entered while a response has been held for longer. */
 #define HELD_NS 200000u
 
+/* After so many slow servlets those to come are taken to be slow, too; a new worker's
+ * after one. */
+#define SLOW_IN_A_ROW 2
+
 /* Redirects within one request; more are a loop. */
 #define REDIRECTS_MAX 10
 
@@ -263,6 +267,17 @@ runner_tally(const struct worker *w)
 	return &w->loop.tallies[w->servlet.route != NULL ? runner_route_index(w) + 1 : 0];
 }
 
+/* Whether the servlet was slow: the helper has taken the loop, or, with no other
+ * connection, would have. */
+static void
+runner_judge(struct worker *w, uint64_t since, bool taken)
+{
+	if (!taken && (w->loop.count > 1 || clock_ns() - since < w->helper.patience_ns))
+		w->quick = SLOW_IN_A_ROW;
+	else if (w->quick > 0)
+		w->quick--;
+}
+
 /* Calls the servlet and finishes the response, with the loop out of hand. */
 static bool
 runner_call(struct worker *w)
@@ -296,6 +311,7 @@ runner_call(struct worker *w)
 	if (w->loop.tallies != NULL)
 		ran = clock_ns() - now;
 	taken = helper_leave(&w->helper);
+	runner_judge(w, now, taken);
 	board_ran(w->setup->slot);
 	if (w->loop.tallies != NULL)
 		tally_duration(runner_tally(w), ran);

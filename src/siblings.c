@@ -96,6 +96,19 @@ siblings_run(struct worker *w, struct connection *c)
 		loop_ready_add(&w->loop, c);
 }
 
+bool
+siblings_pass(struct worker *w, struct connection *c)
+{
+	if (w->setup->config->workers.max == 1 || w->leaving != WORKER_STAYS)
+		return false;
+	if (give(w, w->setup->handover->run[0], c) == -1) {
+		connection_watch(&w->loop, c);
+		return false;
+	}
+	announce(w->setup->board);
+	return true;
+}
+
 void
 siblings_run_all(struct worker *w)
 {

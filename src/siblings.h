@@ -6,12 +6,18 @@
 
 #include <stdbool.h>
 
+#include <stdbool.h>
+
 struct worker;
 struct connection;
 
 /* Gives a connection whose request is ready to whoever is free.  If that is not
  * possible now it stays, in the ready queue, and is tried again when there is room. */
 void siblings_run(struct worker *w, struct connection *c);
+
+/* Gives an idle connection to whoever is free, with what its client will have sent
+ * until then.  False: it stays. */
+bool siblings_pass(struct worker *w, struct connection *c);
 
 /* Gives away what waits in the ready queue, as far as there is room. */
 void siblings_run_all(struct worker *w);

@@ -81,6 +81,7 @@ worker_prepare(const struct config *config, const struct listeners *listeners,
 	if (crash_prepare(w) == -1 || intake_prepare(&w->intake, listeners) == -1)
 		return -1;
 	w->control = SOURCE_CONTROL;
+	w->quick = 1;
 	w->processors = processor_count();
 	w->arena = arena_new(SERVLET_ARENA_MAX);
 	if (w->arena == NULL || response_init(&w->response) == -1)

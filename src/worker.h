@@ -62,6 +62,7 @@ struct worker {
 	uint64_t batch_ns;		/* clock_ns() when the present batch of events was fetched */
 	uint64_t pace_ns;		/* from one servlet to the next, within a batch */
 	uint64_t calm_ns;		/* since when no servlet is taken to be slow */
+	uint8_t quick;			/* slow servlets until those to come are taken to be slow */
 	bool ran;			/* a servlet, since a connection was last given away */
 	bool is_copy;			/* this process was forked by a servlet */
 	enum worker_sharing sharing;	/* in this batch */

@@ -1,6 +1,7 @@
 """Forty requests that sleep 1 s end within 1.8 s by forty workers, which leave when they are idle."""
 
 import collections
+import contextlib
 import ctypes
 import errno
 import os
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from client import head, until
+from client import Closed, head, until
 from load import SHORT, at_once, forks_seconds, one_batch
 from server import ALL, SLOW, route
 
@@ -197,6 +198,94 @@ def test_a_finished_response_does_not_wait_for_a_slow_one(serve):
         for c in clients:
             assert c.request("/hello").body == b"hello\n"
             c.close()
+
+
+def has(pid, client):
+    """Whether the process has the server's end of that connection open."""
+    end = ":%04X" % client.socket.getsockname()[1]
+    with open("/proc/net/tcp") as f:
+        sockets = {"socket:[%s]" % line[9] for line in map(str.split, f) if line[2].endswith(end)}
+    directory = "/proc/%d/fd/" % pid
+    return any(os.readlink(directory + fd) in sockets for fd in os.listdir(directory))
+
+
+@contextlib.contextmanager
+def passed_on(s, gate):
+    """A connection on its way: its worker, the only one, has answered it slowly and then taken
+    another's request, which lasts until end().  Nobody is forked until go_on()."""
+    os.mkfifo(gate)
+    zygote = s.processes("zygote")[0].pid
+    statuses = []
+
+    def end():
+        if not statuses:
+            with open(gate, "w"):
+                statuses.append(other.read().status)
+
+    with contextlib.ExitStack() as stack:
+        c = stack.enter_context(s.connect())
+        worker = int(c.request("/sleep?ms=20").text)
+        os.kill(zygote, signal.SIGSTOP)
+        os.kill(worker, signal.SIGSTOP)     # so that the request is there when it accepts
+        other = stack.enter_context(s.connect())
+        other.send(head("/sleep?gate=" + gate))
+        os.kill(worker, signal.SIGCONT)
+        until(lambda: not has(worker, c), what="the connection has been passed on")
+        assert len(os.listdir("/proc/%d/task" % worker)) == 1, "it did not need its helper"
+        yield c, lambda: os.kill(zygote, signal.SIGCONT), end
+        end()
+        assert statuses == [200]
+
+
+def test_a_connection_is_passed_on(serve, tmp_path):
+    """To have its next request wait for the first of those that become free."""
+    s = serve(ALL)
+    with passed_on(s, str(tmp_path / "gate")) as (c, go_on, end):
+        c.send(head("/hello")[:9])
+        go_on()
+        until(lambda: any(has(pid, c) for pid in s.workers()), what="another has it")
+        c.send(head("/hello")[9:])
+        assert c.read().body == b"hello\n"
+
+
+def test_what_a_passed_one_has_sent(serve, tmp_path):
+    s = serve(ALL)
+    with passed_on(s, str(tmp_path / "gate")) as (c, go_on, end):
+        c.send(head("/hello") * 3)
+        go_on()
+        assert [c.read().body for i in range(3)] == [b"hello\n"] * 3
+
+
+def test_a_passed_one_waits_too_long(serve, tmp_path):
+    s = serve(ALL + "timeouts { queue = 0.2 }\n")
+    with passed_on(s, str(tmp_path / "gate")) as (c, go_on, end):
+        c.send(head("/api/rlog?value=never"))
+        time.sleep(0.3)
+        go_on()
+        assert c.read().status == 503
+    assert "first never" not in s.log()
+
+
+def test_a_passed_one_goes(serve, tmp_path):
+    s = serve(ALL)
+    with passed_on(s, str(tmp_path / "gate")) as (c, go_on, end):
+        c.send(head("/api/rlog?value=never"))
+        c.close()
+        time.sleep(0.1)     # less is not looked at
+        go_on()
+        s.wait_log("its client has gone")
+    assert "first never" not in s.log()
+
+
+def test_a_stop_ends_a_passed_one(serve, tmp_path):
+    s = serve(ALL)
+    with passed_on(s, str(tmp_path / "gate")) as (c, go_on, end):
+        s.send_signal(signal.SIGTERM)
+        go_on()
+        end()
+        with pytest.raises(Closed):
+            c.read()
+    s.stop()
 
 
 def test_kept_alive_connections_survive_their_worker(serve):
