@@ -3,10 +3,11 @@
  *
  * Two SOCK_SEQPACKET pairs, made by the master and inherited by everybody,
  * across generations: `run` carries connections whose request is ready to
- * run, `keep` those that wait for their client (idle, or a request or
- * response half way) and whose worker leaves.  A message is the connection's
- * descriptors (socket, spool file, files being sent) as SCM_RIGHTS and its
- * state as octets.  Sending calls no malloc, so that a crashing worker may.
+ * run, or will be when there is somebody to run it (siblings_pass), `keep`
+ * those that wait for their client (idle, or a request or response half way)
+ * and whose worker leaves.  A message is the connection's descriptors (socket,
+ * spool file, files being sent) as SCM_RIGHTS and its state as octets.
+ * Sending calls no malloc, so that a crashing worker may.
  */
 #ifndef HANDOVER_H
 #define HANDOVER_H

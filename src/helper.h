@@ -10,7 +10,8 @@
  * state.  A fast servlet costs a store and a swap; the timer that wakes the
  * helper is armed only when it is not armed already, and an idle worker has
  * none.  With one connection there is nothing to hold: the thread is made with
- * the second, and rests while there is none.
+ * the second, and rests while there is none.  Where every servlet is slow a
+ * worker keeps to one connection (intake.c).
  */
 #ifndef HELPER_H
 #define HELPER_H
