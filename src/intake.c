@@ -19,6 +19,7 @@
 
 #define ACCEPTS_AT_ONCE 16
 #define TAKEN_AT_ONCE 16	/* of what is handed over */
+#define TAKING_PATIENCE 10	/* computing for no longer than so many times the patience */
 #define PAUSE_MS 100		/* when descriptors are wanting */
 #define COMPLAINT_MS 10000	/* how often that is said */
 #define DESCRIPTORS_KEPT 64	/* for servlets, spool files, logs */
@@ -331,11 +332,19 @@ intake_take(struct worker *w, int fd, bool run)
 	return !taken && w->intake.receiving;
 }
 
+/* Ends after a slow one, so that who waits at a listener has turns, too; but where
+ * processors are short, a worker that has been kept waiting for one answers what is
+ * quick before it accepts what computes. */
 static void
 intake_take_some(struct worker *w, int fd, bool run)
 {
+	uint64_t look = clock_ns() + w->helper.patience_ns;
+	struct processor_turn turn = processor_turn();
+
 	for (int i = 0; i < TAKEN_AT_ONCE && intake_take(w, fd, run); i++)
-		continue;
+		if (clock_ns() >= look &&
+		    processor_turn_over(&turn, TAKING_PATIENCE * w->helper.patience_ns))
+			return;
 }
 
 void

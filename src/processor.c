@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,31 @@ processor_time_ns(pid_t pid)
 	if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &t) == -1)
 		return 0;
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+struct processor_turn
+processor_turn(void)
+{
+	struct rusage u;
+
+#ifdef RUSAGE_THREAD
+	getrusage(RUSAGE_THREAD, &u);
+#else
+	getrusage(RUSAGE_SELF, &u);
+#endif
+	return (struct processor_turn){
+		.used_ns = ((uint64_t)u.ru_utime.tv_sec + (uint64_t)u.ru_stime.tv_sec) * 1000000000u +
+		    ((uint64_t)u.ru_utime.tv_usec + (uint64_t)u.ru_stime.tv_usec) * 1000u,
+		.sleeps = u.ru_nvcsw,
+	};
+}
+
+bool
+processor_turn_over(const struct processor_turn *since, uint64_t ns)
+{
+	struct processor_turn now = processor_turn();
+
+	return now.sleeps != since->sleeps || now.used_ns - since->used_ns >= ns;
 }
 
 /* The beginning of a file of /proc, NUL-terminated.  False where there is none:

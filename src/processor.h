@@ -18,6 +18,18 @@ uint64_t processor_time_ns(pid_t pid);
 /* Whether its main thread runs or waits for a processor; false if unknown. */
 bool processor_wanted(pid_t pid);
 
+/* What a thread has had of processors until now, to compare with later. */
+struct processor_turn {
+	uint64_t used_ns;
+	long sleeps;
+};
+
+struct processor_turn processor_turn(void);
+
+/* Whether the same thread has slept since then, or computed for so long: that it was
+ * kept waiting for a processor does not count. */
+bool processor_turn_over(const struct processor_turn *since, uint64_t ns);
+
 /* What was seen at the last look; all zero at first. */
 struct processor_use {
 	uint64_t since_ns, idle_ns, own_ns;

@@ -90,6 +90,37 @@ def test_new_connections_do_not_pass_a_kept_one(serve):
             c.close()
 
 
+def test_newcomers_take_turns(serve):
+    """Where all servlets are slow, with connections that are passed on and wait."""
+    s = serve(ALL + "workers { min = 2, max = 2 }\n")
+    request = head("/sleep?ms=10")
+    before, answers, newcomers = 60, 0, {}
+    with contextlib.ExitStack() as stack:
+        def clients(count):
+            return {c.socket: c for c in (stack.enter_context(s.connect()) for _ in range(count))}
+
+        regulars = clients(20)
+        for c in regulars.values():
+            c.send(request)
+        while answers <= before or newcomers:
+            ready, _, _ = select.select([*regulars, *newcomers], [], [], 20 * SLOW)
+            assert ready, "nobody is answered"
+            for end in ready:
+                if end in newcomers:
+                    assert newcomers.pop(end).read().status == 200
+                    continue
+                assert regulars[end].read().status == 200
+                regulars[end].send(request)
+                answers += 1
+                if answers == before:
+                    newcomers = clients(8)
+                    for c in newcomers.values():
+                        c.send(request)
+        for c in regulars.values():
+            assert c.read().status == 200
+    assert answers - before < 60, "%d requests passed those of eight" % (answers - before)
+
+
 def test_what_waits_takes_no_processor_time(serve):
     """A connection with more requests than are run at once waits for a slow one of another."""
     s = serve(ALL + "workers { min = 1, max = 1 }\n")
