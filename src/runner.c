@@ -1,6 +1,5 @@
 /* runner.c - see runner.h. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -362,7 +361,6 @@ static int
 runner_overdue(struct worker *w, const struct connection *c)
 {
 	uint64_t limit = (uint64_t)w->setup->config->timeouts.queue * 1000000u;
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	char octet;
 	uint64_t waited;
 
@@ -371,7 +369,7 @@ runner_overdue(struct worker *w, const struct connection *c)
 	waited = clock_ns() - c->request->ready_ns;
 	if (limit > 0 && waited > limit)
 		return 503;
-	if (waited > RUNNER_STALE_NS && poll(&p, 1, 0) == 1 &&
+	if (waited > RUNNER_STALE_NS &&
 	    recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		return 499;
 	return 0;

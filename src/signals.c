@@ -132,7 +132,7 @@ signals_leave(void)
 {
 	for (int i = 1; i < NSIG; i++)
 		if (signals_caught[i])
-			signal(i, SIG_DFL);
+			signals_set(i, SIG_DFL);
 	signals_close();
 }
 
