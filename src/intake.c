@@ -128,14 +128,37 @@ intake_waiting(const struct worker *w)
 	return poll(p, 2, 0) > 0;
 }
 
+/* Whether the kernel tells how long ago the client has sent what there is: Linux does of
+ * TCP, in milliseconds (FreeBSD's field of that name counts microseconds). */
+static bool
+intake_knows_wait(const struct connection *c, uint64_t *since_ns)
+{
+#ifdef __linux__
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+		*since_ns = (uint64_t)info.tcpi_last_data_recv * 1000000u;
+		return true;
+	}
+#else
+	(void)c;
+	(void)since_ns;
+#endif
+	return false;
+}
+
 /* A new member of the loop, the first in its list.  If it is about to be run, where
  * servlets are slow, the one that was answered before goes to whoever is free first:
- * the helper would have to take the loop for it, as soon as its client sends more. */
+ * the helper would have to take the loop for it, as soon as its client sends more.
+ * Not one whose next request would have waited for nobody knows how long. */
 static void
 intake_count(struct worker *w, struct connection *c)
 {
+	uint64_t since;
+
 	if (w->loop.count == 2 && c->state == CONNECTION_READY && w->quick == 0 &&
-	    c->next->state == CONNECTION_IDLE)
+	    c->next->state == CONNECTION_IDLE && intake_knows_wait(c->next, &since))
 		siblings_pass(w, c->next);
 	if (w->loop.count >= 2)
 		helper_start(&w->helper);
@@ -164,20 +187,16 @@ intake_accept_failed(struct worker *w)
 		intake_pause(w, "accept");
 }
 
-/* Nanoseconds since the client has sent what there is: Linux knows it of TCP, in
- * milliseconds (FreeBSD's field of that name counts microseconds).  Of others the
- * kernel tells whether the client has closed, which takes a while. */
+/* Nanoseconds since the client has sent what there is.  Of others than TCP it is only
+ * known whether the client has closed, which takes a while. */
 static uint64_t
 intake_waited_ns(const struct connection *c)
 {
 	struct pollfd p = { .fd = c->fd };
-#ifdef __linux__
-	struct tcp_info info;
-	socklen_t length = sizeof(info);
+	uint64_t since;
 
-	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
-		return (uint64_t)info.tcpi_last_data_recv * 1000000u;
-#endif
+	if (intake_knows_wait(c, &since))
+		return since;
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0 ? RUNNER_STALE_NS + 1 : 0;
 }
 
@@ -191,14 +210,18 @@ intake_note_wait(const struct worker *w, struct connection *c)
 		c->request->ready_ns = clock_ns() - intake_waited_ns(c);
 }
 
-/* siblings_pass(): what the client has sent meanwhile has waited, too. */
+/* siblings_pass(): what the client has sent meanwhile has waited, too; what it had
+ * sent before has waited for its own predecessor until then. */
 static enum connection_next
-intake_read_passed(struct worker *w, struct connection *c)
+intake_read_passed(struct worker *w, struct connection *c, uint64_t sent_ns)
 {
 	enum connection_next next = connection_read(&w->loop, c);
+	uint64_t ready_ns;
 
-	if (next == CONNECTION_RUN)
-		c->request->ready_ns = clock_ns() - intake_waited_ns(c);
+	if (next == CONNECTION_RUN) {
+		ready_ns = clock_ns() - intake_waited_ns(c);
+		c->request->ready_ns = ready_ns > sent_ns ? ready_ns : sent_ns;
+	}
 	return next;
 }
 
@@ -318,7 +341,8 @@ intake_take(struct worker *w, int fd, bool run)
 	}
 	if (c == NULL)
 		return false;
-	if (run && c->state == CONNECTION_IDLE && intake_read_passed(w, c) == CONNECTION_GONE)
+	if (run && c->state == CONNECTION_IDLE &&
+	    intake_read_passed(w, c, sent_ns) == CONNECTION_GONE)
 		return true;
 	intake_count(w, c);
 	if (run)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from client import Closed, head, until
+from client import Client, Closed, head, until
 from load import SHORT, at_once, forks_seconds, one_batch
 from server import ALL, SLOW, route
 
@@ -317,6 +317,50 @@ def test_a_stop_ends_a_passed_one(serve, tmp_path):
         with pytest.raises(Closed):
             c.read()
     s.stop()
+
+
+def test_a_passed_one_waits_for_its_own_response(serve, tmp_path):
+    """What was sent behind a slow request has not waited for a worker meanwhile."""
+    s = serve(ALL + "timeouts { queue = 0.3 }\n")
+    gates = [str(tmp_path / name) for name in ("first", "second")]
+    for gate in gates:
+        os.mkfifo(gate)
+    zygote, worker = s.processes("zygote")[0].pid, s.workers()[0]
+    os.kill(zygote, signal.SIGSTOP)     # so that nobody is forked
+    with s.connect() as c, s.connect() as other:
+        c.send(head("/sleep?gate=" + gates[0]))
+        until(lambda: has(worker, c), what="it has been accepted")
+        c.send(head("/hello"))
+        other.send(head("/sleep?gate=" + gates[1]))
+        time.sleep(0.5)
+        with open(gates[0], "w"):
+            assert c.read().status == 200
+        until(lambda: not has(worker, c), what="the connection has been passed on")
+        os.kill(zygote, signal.SIGCONT)
+        assert c.read().body == b"hello\n"
+        with open(gates[1], "w"):
+            assert other.read().status == 200
+
+
+def test_over_a_unix_socket_it_waits_in_the_queue(serve, tmp_path):
+    """It is not passed on before its request has come, for nobody would know when that was."""
+    s = serve(ALL + 'listen "unix:{dir}/sock"\ntimeouts { queue = 0.2 }\n')
+    gate, path = str(tmp_path / "gate"), s.directory + "/sock"
+    os.mkfifo(gate)
+    zygote = s.processes("zygote")[0].pid
+    with Client(path) as c:
+        worker = int(c.request("/sleep?ms=20").text)
+        os.kill(zygote, signal.SIGSTOP)
+        with Client(path) as other:
+            other.send(head("/sleep?gate=" + gate))
+            until(lambda: len(os.listdir("/proc/%d/task" % worker)) == 2, what="it has a helper")
+            c.send(head("/api/rlog?value=never"))
+            time.sleep(0.3)
+            os.kill(zygote, signal.SIGCONT)
+            assert c.read().status == 503
+            with open(gate, "w"):
+                assert other.read().status == 200
+    assert "first never" not in s.log()
 
 
 def test_kept_alive_connections_survive_their_worker(serve):
