@@ -48,12 +48,12 @@ log_refused(struct loop *l, struct connection *c, int status, size_t body_bytes)
 	char line[ACCESS_LINE_MAX];
 	size_t length;
 
-	if (l->access_log_fd == -1)
+	if (l->access.fd == -1)
 		return;
 	length = access_log_format_head(c->remote, (int64_t)time(NULL),
 	    r == NULL ? "" : r->buffer + before, r == NULL ? 0 : r->length - before, status, body_bytes,
 	    l->config->access_extended ? &none : NULL, line);
-	loop_access_line(l, line, length);
+	access_lines_add(&l->access, line, length);
 }
 
 /* Sends octets of ours; what the socket does not take, for it is full of earlier

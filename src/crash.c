@@ -135,7 +135,7 @@ crash_handler(int signal_number, siginfo_t *info, void *context)
 		goto die;
 	crash_answer(w, status);
 	crash_backtrace(w, status == 504 ? ", over its time:\n" : ":\n");
-	loop_access_write(&w->loop);
+	access_lines_write(&w->loop.access);
 	helper_evacuate(&w->helper);
 	crash_trace(w);		/* last: it may be the death of us */
 die:
@@ -154,7 +154,7 @@ crash_at_exit(void)
 		return;
 	w->setup->slot->exited = 1;
 	crash_answer(w, 500);
-	loop_access_write(&w->loop);
+	access_lines_write(&w->loop.access);
 	helper_evacuate(&w->helper);
 }
 

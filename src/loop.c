@@ -1,19 +1,13 @@
 /* loop.c - see loop.h. */
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "access_log.h"
 #include "clock.h"
 #include "connection.h"
-#include "log.h"
 #include "loop.h"
 
 #define SCRATCH (256 * 1024)		/* octets; holds any handed-over connection too */
-#define ACCESS_BUFFER (64 * 1024)
 #define LINGER_MS 5000
 
 /* Connections and their requests made before fork: one for the servlet, and what
@@ -29,7 +23,6 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	memset(l, 0, sizeof(*l));
 	l->config = config;
 	l->requests.limits = &config->limits;
-	l->access_log_fd = -1;
 	l->deadlines[DEADLINE_HEAD].duration_ms = t->head;
 	l->deadlines[DEADLINE_BODY].duration_ms = t->body;
 	l->deadlines[DEADLINE_KEEPALIVE].duration_ms = t->keepalive;
@@ -39,9 +32,9 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	/* Pages that nothing comes to cost nothing. */
 	l->scratch_room = SCRATCH + CONFIG_HEAD_MAX;
 	l->scratch = malloc(l->scratch_room);
-	l->access_lines = access_log ? malloc(ACCESS_BUFFER) : NULL;
 	l->poller = poller_new();
-	if (l->scratch == NULL || l->poller == NULL || (access_log && l->access_lines == NULL))
+	if (l->scratch == NULL || l->poller == NULL ||
+	    access_lines_prepare(&l->access, access_log) == -1)
 		return -1;
 	for (int i = 0; i < CONNECTIONS_READY; i++) {
 		struct connection *c = malloc(sizeof(*c));
@@ -59,8 +52,7 @@ loop_open(struct loop *l, struct slot *slot, struct tally *tallies, int access_l
 {
 	l->slot = slot;
 	l->tallies = tallies;
-	l->access_log_fd = access_log_fd;
-	loop_access_opened(l);
+	access_lines_open(&l->access, access_log_fd);
 	l->now_ms = clock_ms();
 	return poller_open(l->poller);
 }
@@ -203,93 +195,6 @@ loop_ready_take(struct loop *l)
 }
 
 void
-loop_access_opened(struct loop *l)
-{
-	struct stat st;
-
-	l->access_in_pieces = l->access_log_fd != -1 &&
-	    (fstat(l->access_log_fd, &st) == -1 || !S_ISREG(st.st_mode));
-	l->access_torn = false;
-}
-
-/* How much is written at once.  A file takes it all; lines in a pipe stay whole
- * if they are in one piece of PIPE_BUF. */
-static size_t
-access_piece(const struct loop *l, const char *lines, size_t length)
-{
-	const char *newline;
-
-	if (!l->access_in_pieces || length <= PIPE_BUF)
-		return length;
-	newline = memrchr(lines, '\n', PIPE_BUF);
-	return newline != NULL ? (size_t)(newline + 1 - lines) : PIPE_BUF;
-}
-
-/* 0, or an error number. */
-static int
-access_put(struct loop *l, const char *octets, size_t length, size_t *done)
-{
-	ssize_t n;
-
-	while (*done < length) {
-		n = write(l->access_log_fd, octets + *done,
-		    access_piece(l, octets + *done, length - *done));
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n == 0 ? EIO : errno;
-		*done += (size_t)n;
-	}
-	return 0;
-}
-
-/* A full disk must not stop the server: what it does not take is lost. */
-void
-loop_access_write(struct loop *l)
-{
-	const char *lines = l->access_lines, *at, *end = lines + l->access_length;
-	size_t done = 0, newline = 0;
-
-	if (l->access_length == 0)
-		return;
-	l->access_error = l->access_torn ? access_put(l, "\n", 1, &newline) : 0;
-	if (l->access_error == 0)
-		l->access_error = access_put(l, lines, l->access_length, &done);
-	if (done > 0 || newline > 0)
-		l->access_torn = done > 0 && lines[done - 1] != '\n';
-	for (at = lines + done; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
-		l->access_lost++;
-	l->access_length = 0;
-}
-
-/* Apart, for a crash writes lines too and must not log. */
-static void
-access_tell(struct loop *l)
-{
-	if (l->access_error != 0 && !l->access_told) {
-		log_error("the access log cannot be written, lines are lost: %s",
-		    strerror(l->access_error));
-		l->access_told = true;
-	} else if (l->access_error == 0 && l->access_lost > 0) {
-		log_warning("the access log is written again; lines lost: %llu",
-		    (unsigned long long)l->access_lost);
-		l->access_told = false;
-		l->access_lost = 0;
-	}
-}
-
-void
-loop_access_line(struct loop *l, const char *line, size_t length)
-{
-	if (l->access_log_fd == -1)
-		return;
-	if (l->access_length + length > ACCESS_BUFFER)
-		loop_access_write(l);
-	memcpy(l->access_lines + l->access_length, line, length);
-	l->access_length += length;
-}
-
-void
 loop_batch_end(struct loop *l)
 {
 	struct connection *c;
@@ -299,6 +204,6 @@ loop_batch_end(struct loop *l)
 		c->queue_next = l->free;
 		l->free = c;
 	}
-	loop_access_write(l);
-	access_tell(l);
+	access_lines_write(&l->access);
+	access_lines_tell(&l->access);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access_lines.h"
 #include "board.h"
 #include "config.h"
 #include "poller.h"
@@ -65,14 +66,7 @@ struct loop {
 	size_t scratch_size;
 	size_t scratch_room;		/* what it holds, for connections from a generation
 					 * whose limits.head was larger */
-	int access_log_fd;		/* -1: off */
-	bool access_in_pieces;		/* it is no file: a pipe */
-	char *access_lines;		/* not written yet */
-	size_t access_length;
-	bool access_torn;		/* the last line in the file has no end */
-	int access_error;		/* why the last of them could not be written, or 0 */
-	bool access_told;		/* that one, in the error log */
-	uint64_t access_lost;		/* lines, since it went wrong */
+	struct access_lines access;
 };
 
 /* Allocates what may be allocated before the worker is forked.  0, or -1 and errno. */
@@ -91,15 +85,6 @@ void loop_expire(struct loop *l);
 /* Ends a batch of events: the connections closed in it may be used again now,
  * and what the access log has is written. */
 void loop_batch_end(struct loop *l);
-
-/* Adds a line to the access log (written at the end of the batch). */
-void loop_access_line(struct loop *l, const char *line, size_t length);
-
-/* Writes those that there are.  Async-signal-safe. */
-void loop_access_write(struct loop *l);
-
-/* access_log_fd is another file now. */
-void loop_access_opened(struct loop *l);
 
 /* Puts a connection with a complete request at the end of the ready queue, or
  * back at its front; takes the first. */

@@ -341,7 +341,7 @@ runner_log(struct worker *w, bool ran)
 	char line[ACCESS_LINE_MAX];
 	size_t length = slot->head_length;
 
-	if (w->loop.access_log_fd == -1)
+	if (w->loop.access.fd == -1)
 		return;
 	/* The request's own head is spoilt by now.  Another process may have
 	 * written to the slot: no more of it is believed than its size. */
@@ -352,7 +352,7 @@ runner_log(struct worker *w, bool ran)
 	length = access_log_format_head(w->servlet.client.address, slot->started_s,
 	    slot->head, length, w->response.status, w->response.sent_bytes,
 	    w->setup->config->access_extended ? &x : NULL, line);
-	loop_access_line(&w->loop, line, length);
+	access_lines_add(&w->loop.access, line, length);
 	w->setup->slot->logged = 1;
 }
 

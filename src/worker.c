@@ -158,9 +158,9 @@ worker_use_logs(struct worker *w, const int *fds, int count)
 		close(fds[0]);
 	}
 	if (count > 1) {
-		if (w->loop.access_log_fd != -1)
-			dup3(fds[1], w->loop.access_log_fd, O_CLOEXEC);
-		loop_access_opened(&w->loop);
+		if (w->loop.access.fd != -1)
+			dup3(fds[1], w->loop.access.fd, O_CLOEXEC);
+		access_lines_open(&w->loop.access, w->loop.access.fd);
 		close(fds[1]);
 	}
 }
