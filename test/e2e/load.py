@@ -115,3 +115,12 @@ def one_batch(server, targets):
         c.send(head(target))
     os.kill(worker, signal.SIGCONT)
     return clients
+
+
+def has(pid, client):
+    """Whether the process has the server's end of that connection open."""
+    end = ":%04X" % client.socket.getsockname()[1]
+    with open("/proc/net/tcp") as f:
+        sockets = {"socket:[%s]" % line[9] for line in map(str.split, f) if line[2].endswith(end)}
+    directory = "/proc/%d/fd/" % pid
+    return any(os.readlink(directory + fd) in sockets for fd in os.listdir(directory))

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from client import Client, Closed, head, until
-from load import SHORT, at_once, forks_seconds, one_batch
+from load import SHORT, at_once, forks_seconds, has, one_batch
 from server import ALL, SLOW, route
 
 
@@ -229,15 +229,6 @@ def test_a_finished_response_does_not_wait_for_a_slow_one(serve):
         for c in clients:
             assert c.request("/hello").body == b"hello\n"
             c.close()
-
-
-def has(pid, client):
-    """Whether the process has the server's end of that connection open."""
-    end = ":%04X" % client.socket.getsockname()[1]
-    with open("/proc/net/tcp") as f:
-        sockets = {"socket:[%s]" % line[9] for line in map(str.split, f) if line[2].endswith(end)}
-    directory = "/proc/%d/fd/" % pid
-    return any(os.readlink(directory + fd) in sockets for fd in os.listdir(directory))
 
 
 @contextlib.contextmanager
