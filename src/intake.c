@@ -148,18 +148,26 @@ intake_knows_wait(const struct connection *c, uint64_t *since_ns)
 	return false;
 }
 
-/* A new member of the loop, the first in its list.  If it is about to be run, where
- * servlets are slow, the one that was answered before goes to whoever is free first:
- * the helper would have to take the loop for it, as soon as its client sends more.
- * Not one whose next request would have waited for nobody knows how long. */
+/* c, the first in the list, is about to be run.  Where servlets are slow, the one that
+ * was answered before goes to whoever is free first: the helper would have to take the
+ * loop for it, as soon as its client sends more.  Not one whose next request would have
+ * waited for nobody knows how long. */
 static void
-intake_count(struct worker *w, struct connection *c)
+intake_pass_on(struct worker *w, const struct connection *c)
 {
 	uint64_t since;
 
-	if (w->loop.count == 2 && c->state == CONNECTION_READY && w->quick == 0 &&
-	    c->next->state == CONNECTION_IDLE && intake_knows_wait(c->next, &since))
+	if (w->loop.count == 2 && w->quick == 0 && c->next->state == CONNECTION_IDLE &&
+	    intake_knows_wait(c->next, &since))
 		siblings_pass(w, c->next);
+}
+
+/* A new member of the loop. */
+static void
+intake_admit(struct worker *w, struct connection *c)
+{
+	if (c->state == CONNECTION_READY)
+		intake_pass_on(w, c);
 	if (w->loop.count >= 2)
 		helper_start(&w->helper);
 	if (w->loop.count >= w->intake.connections_max)
@@ -257,7 +265,7 @@ intake_accept(struct worker *w, struct intake_listener *from)
 		next = connection_read(&w->loop, c);
 		if (next == CONNECTION_GONE)
 			continue;
-		intake_count(w, c);
+		intake_admit(w, c);
 		if (next != CONNECTION_RUN)
 			continue;
 		intake_note_wait(w, c);
@@ -344,7 +352,7 @@ intake_take(struct worker *w, int fd, bool run)
 	if (run && c->state == CONNECTION_IDLE &&
 	    intake_read_passed(w, c, sent_ns) == CONNECTION_GONE)
 		return true;
-	intake_count(w, c);
+	intake_admit(w, c);
 	if (run)
 		intake_note_late(w, c);
 	if (c->state == CONNECTION_READY)
