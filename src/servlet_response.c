@@ -1,4 +1,6 @@
 /* servlet_response.c - the functions of modserver.h, as far as they are about the response. */
+#include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +47,19 @@ rwrite(servlet *s, const char *buffer, size_t length)
 	return response_write(s->response, buffer, length);
 }
 
+/* What rprintf answers for a text without conversions. */
+static int
+write_text(servlet *s, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length > INT_MAX) {
+		errno = EOVERFLOW;
+		return -1;
+	}
+	return rwrite(s, text, length) == length ? (int)length : -1;
+}
+
 int
 vrprintf(servlet *s, const char *format, va_list arguments)
 {
@@ -52,6 +67,8 @@ vrprintf(servlet *s, const char *format, va_list arguments)
 	va_list again;
 	int length;
 
+	if (strchr(format, '%') == NULL)
+		return write_text(s, format);
 	va_copy(again, arguments);
 	length = vsnprintf(text, sizeof(text), format, arguments);
 	if (length >= 0 && (size_t)length >= sizeof(text)) {

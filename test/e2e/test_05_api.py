@@ -189,7 +189,8 @@ def test_rwrite(server):
 
 
 def test_rprintf(server):
-    assert ask(server, "rprintf?value=abc") == "abc-00042\nabc+ff\n10 7\n"
+    assert ask(server, "rprintf?value=abc") == (
+        "abc-00042\nabc+ff\n10 7\nas it is\n9 100%\n")
     assert ask(server, "rprintf_long?value=100000") == "0" * 99999 + "1\n100000\n"
 
 

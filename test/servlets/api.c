@@ -168,6 +168,7 @@ writes(servlet *s, const char *what, const char *name, const char *value)
 		int n = rprintf(s, "%s-%05d\n", value, 42);
 
 		rprintf(s, "%d %d\n", n, va('p', s, "%s+%x\n", value, 255));
+		rprintf(s, "%d 100%%\n", rprintf(s, "as it is\n"));
 	} else if (strcmp(what, "rprintf_long") == 0) {
 		rprintf(s, "\n%d\n", rprintf(s, "%0*d", atoi(value), 1));
 	} else if (strcmp(what, "rlog") == 0) {
