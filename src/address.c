@@ -5,6 +5,44 @@
 
 #include "address.h"
 
+/* As inet_ntop() writes it, but that calls sprintf(), for each new connection; and
+ * each new worker would touch some pages for it. */
+static void
+put_ipv4(const uint8_t octets[4], char *at)
+{
+	for (int i = 0; i < 4; i++) {
+		unsigned n = octets[i];
+
+		if (n >= 100)
+			*at++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*at++ = (char)('0' + n / 10 % 10);
+		*at++ = (char)('0' + n % 10);
+		*at++ = i < 3 ? '.' : '\0';
+	}
+}
+
+uint16_t
+address_text(const struct sockaddr *address, char text[ADDRESS_TEXT_MAX])
+{
+	const union address *a = (const union address *)(const void *)address;
+
+	switch (address->sa_family) {
+	case AF_INET:
+		put_ipv4((const uint8_t *)&a->in.sin_addr, text);
+		return ntohs(a->in.sin_port);
+	case AF_INET6:
+		if (IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
+			put_ipv4(&a->in6.sin6_addr.s6_addr[12], text);
+		else
+			inet_ntop(AF_INET6, &a->in6.sin6_addr, text, ADDRESS_TEXT_MAX);
+		return ntohs(a->in6.sin6_port);
+	default:
+		memcpy(text, "unix", sizeof("unix"));
+		return 0;
+	}
+}
+
 socklen_t
 address_make(const struct config_listen *l, union address *a)
 {

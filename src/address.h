@@ -1,5 +1,5 @@
 /*
- * address.h - where a configuration listens, as the socket calls want it.
+ * address.h - addresses as the configuration, the socket calls and people write them.
  */
 #ifndef ADDRESS_H
 #define ADDRESS_H
@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "config.h"
 
@@ -18,6 +19,12 @@ union address {
 	struct sockaddr_in6 in6;
 	struct sockaddr_un un;
 };
+
+#define ADDRESS_TEXT_MAX 46	/* INET6_ADDRSTRLEN */
+
+/* The address as text, "unix" for one of no network; an IPv4 address mapped into IPv6
+ * as IPv4.  Returns its port. */
+uint16_t address_text(const struct sockaddr *address, char text[ADDRESS_TEXT_MAX]);
 
 /* Returns the address's length, or 0 with errno. */
 socklen_t address_make(const struct config_listen *l, union address *a);

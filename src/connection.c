@@ -1,11 +1,10 @@
 /* connection.c - a connection comes, is watched, goes on and goes. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "connection.h"
 
 static void
@@ -64,30 +63,6 @@ connection_close(struct loop *l, struct connection *c)
 	count_connections(l);
 	c->queue_next = l->dead;
 	l->dead = c;
-}
-
-/* The address as text, "unix" for one that is none; returns its port. */
-static uint16_t
-address_text(const struct sockaddr *address, char text[CONNECTION_REMOTE_MAX])
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-
-	switch (address->sa_family) {
-	case AF_INET:
-		inet_ntop(AF_INET, &v4->sin_addr, text, CONNECTION_REMOTE_MAX);
-		return ntohs(v4->sin_port);
-	case AF_INET6:
-		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text,
-			    CONNECTION_REMOTE_MAX);
-		else
-			inet_ntop(AF_INET6, &v6->sin6_addr, text, CONNECTION_REMOTE_MAX);
-		return ntohs(v6->sin6_port);
-	default:
-		memcpy(text, "unix", sizeof("unix"));
-		return 0;
-	}
 }
 
 void

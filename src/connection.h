@@ -15,6 +15,7 @@
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
+#include "address.h"
 #include "loop.h"
 #include "output.h"
 
@@ -33,7 +34,7 @@ enum connection_state {
  * a large one over a slow line ends and a dribbled one does not last. */
 #define PROGRESS_STEP 65536
 
-#define CONNECTION_REMOTE_MAX 46
+#define CONNECTION_REMOTE_MAX ADDRESS_TEXT_MAX
 
 struct connection {
 	enum source source;	/* SOURCE_CONNECTION; first, see loop.h */

@@ -120,25 +120,13 @@ get_remote_port(servlet *s)
 static void
 servlet_local_address(servlet *s)
 {
-	struct sockaddr_storage address = { 0 };
-	socklen_t length = sizeof(address);
-	char text[INET6_ADDRSTRLEN] = "localhost";
+	char text[CONNECTION_REMOTE_MAX];
+	const char *host = text;
 
-	s->port = 0;
-	if (getsockname(s->connection->fd, (struct sockaddr *)&address, &length) == 0) {
-		if (address.ss_family == AF_INET) {
-			const struct sockaddr_in *v4 = (const void *)&address;
-
-			inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
-			s->port = ntohs(v4->sin_port);
-		} else if (address.ss_family == AF_INET6) {
-			const struct sockaddr_in6 *v6 = (const void *)&address;
-
-			inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
-			s->port = ntohs(v6->sin6_port);
-		}
-	}
-	s->host = arena_copy(s->arena, text, strlen(text));
+	s->port = connection_get_local(s->connection, text);
+	if (strcmp(text, "unix") == 0)
+		host = "localhost";
+	s->host = arena_copy(s->arena, host, strlen(host));
 }
 
 /* Host, or the authority of an absolute target, taken apart. */
