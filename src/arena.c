@@ -44,21 +44,20 @@ struct block {
 	_Alignas(ARENA_ALIGN) char data[];
 };
 
+/* In one allocation with the first block, so that using it writes to one page. */
 struct arena {
 	char *at, *end;		/* free room of the newest block */
 	size_t left;		/* of max_bytes */
 	size_t max_bytes;
 	struct block *blocks;	/* newest first, at least one */
+	_Alignas(ARENA_ALIGN) char first[];
 };
 
 static struct block *
-block_new(size_t size)
+block_init(void *at, size_t size)
 {
-	struct block *b;
+	struct block *b = at;
 
-	b = malloc(sizeof(*b) + size);
-	if (b == NULL)
-		return NULL;
 	b->next = NULL;
 	b->size = size;
 	ASAN_POISON_MEMORY_REGION(b->data, size);
@@ -66,10 +65,11 @@ block_new(size_t size)
 }
 
 static void
-block_free(struct block *b)
+block_free(const struct arena *a, struct block *b)
 {
 	ASAN_UNPOISON_MEMORY_REGION(b->data, b->size);
-	free(b);
+	if ((char *)b != a->first)
+		free(b);
 }
 
 static void
@@ -84,23 +84,17 @@ arena_use(struct arena *a, struct block *b)
 struct arena *
 arena_new(size_t max_bytes)
 {
-	struct arena *a;
-	struct block *b;
+	struct arena *a = malloc(sizeof(*a) + sizeof(struct block) + ARENA_BLOCK_MIN);
 
-	if (max_bytes > SIZE_MAX / 4)
-		max_bytes = SIZE_MAX / 4;
-	a = calloc(1, sizeof(*a));
 	if (a == NULL)
 		return NULL;
-	b = block_new(ARENA_BLOCK_MIN);
-	if (b == NULL) {
-		free(a);
-		return NULL;
-	}
+	if (max_bytes > SIZE_MAX / 4)
+		max_bytes = SIZE_MAX / 4;
 	/* What is charged are multiples of ARENA_ALIGN. */
 	a->max_bytes = (max_bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	a->left = a->max_bytes;
-	arena_use(a, b);
+	a->blocks = NULL;
+	arena_use(a, block_init(a->first, ARENA_BLOCK_MIN));
 	return a;
 }
 
@@ -113,7 +107,7 @@ arena_free(struct arena *a)
 		return;
 	for (b = a->blocks; b != NULL; b = next) {
 		next = b->next;
-		block_free(b);
+		block_free(a, b);
 	}
 	free(a);
 }
@@ -132,7 +126,7 @@ arena_shrink(struct arena *a)
 	for (b = a->blocks; b != NULL; b = next) {
 		next = b->next;
 		if (b != kept)
-			block_free(b);
+			block_free(a, b);
 	}
 	a->blocks = NULL;
 	arena_use(a, kept);
@@ -152,17 +146,17 @@ arena_reset(struct arena *a)
 static int
 arena_grow(struct arena *a, size_t n)
 {
-	struct block *b;
 	size_t size = a->blocks->size * 2;
+	void *at;
 
 	if (size > ARENA_BLOCK_MAX)
 		size = ARENA_BLOCK_MAX;
 	if (size < n)
 		size = n;
-	b = block_new(size);
-	if (b == NULL)
+	at = malloc(sizeof(struct block) + size);
+	if (at == NULL)
 		return -1;
-	arena_use(a, b);
+	arena_use(a, block_init(at, size));
 	return 0;
 }
 
