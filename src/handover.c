@@ -228,14 +228,8 @@ unpack_request(struct loop *l, struct connection *c, const struct message *m,
 	c->request = r;
 	if (r == NULL || m->buffer_length > (size_t)(end - *at) || m->fed > m->buffer_length)
 		return -1;
-	if (m->buffer_length > r->size) {
-		char *larger = realloc(r->buffer, m->buffer_length);
-
-		if (larger == NULL)
-			return -1;
-		r->buffer = larger;
-		r->size = m->buffer_length;
-	}
+	if (m->buffer_length > r->size && request_grow(r, m->buffer_length) == -1)
+		return -1;
 	memcpy(r->buffer, *at, m->buffer_length);
 	*at += m->buffer_length;
 	r->length = m->buffer_length;

@@ -22,18 +22,23 @@ request_reset(struct request *r, const struct config_limits *limits)
 	r->ready_ns = 0;
 }
 
+/* The buffer is an allocation of its own, then. */
+static bool
+request_has_grown(const struct request *r)
+{
+	return r->size > REQUEST_BUFFER;
+}
+
 static struct request *
 request_make(struct request_pool *pool, size_t headers)
 {
-	struct request *r = malloc(sizeof(*r) + headers * sizeof(r->fields[0]));
+	size_t size = sizeof(struct request) + headers * sizeof(struct field);
+	/* In one with the buffer: a short request writes to two pages at most. */
+	struct request *r = malloc(size + REQUEST_BUFFER);
 
 	if (r == NULL)
 		return NULL;
-	r->buffer = malloc(REQUEST_BUFFER);
-	if (r->buffer == NULL) {
-		free(r);
-		return NULL;
-	}
+	r->buffer = (char *)r + size;
 	r->size = REQUEST_BUFFER;
 	spool_init(&r->body, REQUEST_BODY_MEMORY);
 	r->body.spares = &pool->spares;
@@ -98,12 +103,14 @@ request_free(struct request_pool *pool, struct request *r)
 {
 	spool_free(&r->body);
 	r->body.spares = &pool->spares;
-	if (r->size > REQUEST_BUFFER || pool->count >= POOL_MAX) {
+	if (request_has_grown(r)) {
 		free(r->buffer);
 		free(r);
-		return;
+	} else if (pool->count >= POOL_MAX) {
+		free(r);
+	} else {
+		request_put(pool, r);
 	}
-	request_put(pool, r);
 }
 
 void
@@ -120,13 +127,15 @@ request_next(struct request_pool *pool, struct request *r)
 	request_reset(r, pool->limits);
 }
 
-static int
+int
 request_grow(struct request *r, size_t size)
 {
-	char *grown = realloc(r->buffer, size);
+	char *grown = realloc(request_has_grown(r) ? r->buffer : NULL, size);
 
 	if (grown == NULL)
 		return -1;
+	if (!request_has_grown(r))
+		memcpy(grown, r->buffer, r->length);
 	r->buffer = grown;
 	r->size = size;
 	return 0;

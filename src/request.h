@@ -29,7 +29,8 @@ struct request {
 	struct parser parser;
 	struct head head;
 	struct spool body;
-	char *buffer;		/* size octets, length of them filled, fed of them parsed */
+	char *buffer;		/* size octets, length of them filled, fed of them parsed; behind
+				 * fields, until it grows */
 	size_t size, length, fed;
 	int64_t body_max;	/* limits.body */
 	bool head_done;
@@ -63,6 +64,9 @@ void request_next(struct request_pool *pool, struct request *r);
 /* Room for more input behind buffer + length: at least one octet, or 0 when
  * the head is as long as it may get. */
 size_t request_room(struct request *r);
+
+/* Makes the buffer larger: so large.  0, or -1: out of memory. */
+int request_grow(struct request *r, size_t size);
 
 enum request_progress {
 	REQUEST_MORE,		/* incomplete */

@@ -43,7 +43,6 @@ end(struct request_pool *pool, struct request *r)
 		request_free(pool, r);
 	while ((r = pool->free) != NULL) {
 		pool->free = r->next;
-		free(r->buffer);
 		free(r);
 	}
 }
