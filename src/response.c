@@ -16,7 +16,6 @@
 #include "response.h"
 #include "response_head.h"
 
-#define SMALL 2048	/* octets of head and body that are sent as one piece */
 
 int
 response_init(struct response *r)
@@ -101,29 +100,37 @@ response_send_output(struct response *r)
 	return all == -1 ? -1 : 0;
 }
 
-/* Copying a few octets together is cheaper than a vector of them. */
-static ssize_t
-send_small(int fd, const struct iovec *iov, int count, size_t total)
+/* Copies a few octets together, behind the head where it was built: that is cheaper
+ * than sending a vector of them.  Returns how many pieces there are then. */
+static int
+join(char room[RESPONSE_HEAD_ROOM], struct iovec *iov, int count)
 {
-	char together[SMALL], *at = together;
+	size_t total = 0;
+	char *at = room;
 	int i;
 
+	for (i = 0; i < count; i++)
+		total += iov[i].iov_len;
+	if (total > RESPONSE_HEAD_ROOM)
+		return count;
 	for (i = 0; i < count; i++) {
-		memcpy(at, iov[i].iov_base, iov[i].iov_len);
+		if (iov[i].iov_base != at)
+			memcpy(at, iov[i].iov_base, iov[i].iov_len);
 		at += iov[i].iov_len;
 	}
-	return send(fd, together, total, MSG_NOSIGNAL);
+	iov[0] = (struct iovec){ .iov_base = room, .iov_len = total };
+	return 1;
 }
 
 /* Octets that the socket has taken, -1 and errno. */
 static ssize_t
-send_all(int fd, struct iovec *iov, int count, size_t total)
+send_all(int fd, struct iovec *iov, int count)
 {
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)count };
 	ssize_t n;
 
 	do
-		n = total <= SMALL ? send_small(fd, iov, count, total) :
+		n = count == 1 ? send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL) :
 		    sendmsg(fd, &m, MSG_NOSIGNAL);
 	while (n == -1 && errno == EINTR);
 	return n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : n;
@@ -152,8 +159,8 @@ response_send(struct response *r, struct iovec *iov, int count, bool final)
 		return;
 	for (i = 0; i < count; i++)
 		total += iov[i].iov_len;
-	if (!waits && (!r->hold || !final || total > SMALL))
-		n = send_all(r->fd, iov, count, total);
+	if (!waits && (!r->hold || !final || total > RESPONSE_HEAD_ROOM))
+		n = send_all(r->fd, iov, count);
 	if (n == (ssize_t)total)
 		return;
 	if (n == -1) {
@@ -246,14 +253,14 @@ client_has_left(const struct response *r)
 static void
 response_commit(struct response *r, bool final)
 {
+	char room[RESPONSE_HEAD_ROOM], size[32];
 	struct iovec iov[4];
-	char size[32];
 	size_t length;
 	int count = 0;
 
 	if (!r->head_sent) {
 		response_choose_framing(r, final);
-		if (response_head_build(r, &iov[0]) == -1) {
+		if (response_head_build(r, room, &iov[0]) == -1) {
 			log_error("a response is cut: its header fields find no room: %s",
 			    strerror(errno));
 			r->broken = true;
@@ -288,7 +295,7 @@ response_commit(struct response *r, bool final)
 	}
 	r->length = 0;
 	if (count > 0)
-		response_send(r, iov, count, final);
+		response_send(r, iov, join(room, iov, count), final);
 	else if (!final)
 		r->unread = client_has_left(r);
 }

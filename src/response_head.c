@@ -229,9 +229,8 @@ put_framing(char *at, const struct response *r)
 }
 
 int
-response_head_build(struct response *r, struct iovec *head)
+response_head_build(struct response *r, char room[RESPONSE_HEAD_ROOM], struct iovec *head)
 {
-	static char room[2048];		/* enough for nearly every head */
 	const size_t fixed = 512;	/* status line, Date, Content-Type, framing */
 	bool has_type = false, has_date = false;
 	const struct header *h;
@@ -240,7 +239,7 @@ response_head_build(struct response *r, struct iovec *head)
 
 	for (h = r->headers; h != NULL; h = h->next)
 		size += h->name_length + h->value_length + 4;
-	start = size <= sizeof(room) ? room : arena_alloc(r->arena, size);
+	start = size <= RESPONSE_HEAD_ROOM ? room : arena_alloc(r->arena, size);
 	if (start == NULL)
 		return -1;
 	at = put_status(start, r->status);

@@ -8,8 +8,10 @@
 
 #include "response.h"
 
-/* Builds the head of r, whose framing has been chosen, in the arena (no
- * allocation in the common case).  0, or -1: out of arena. */
-int response_head_build(struct response *r, struct iovec *head);
+#define RESPONSE_HEAD_ROOM 2048	/* enough for nearly every head */
+
+/* Builds the head of r, whose framing has been chosen, in that room, or in the arena
+ * if it is longer.  0, or -1: out of arena. */
+int response_head_build(struct response *r, char room[RESPONSE_HEAD_ROOM], struct iovec *head);
 
 #endif
