@@ -132,21 +132,28 @@ runner_note(struct worker *w, const struct connection *c)
 	runner_name(w);
 }
 
-/* Loads (for runtimes that must not be forked) and initialises the program, once. */
+/* Loads what must not be forked. */
 static int
-runner_prepare(struct worker *w, struct program *p)
+runner_open(struct worker *w, struct program *p)
 {
 	char error[MODULE_ERROR_MAX];
 
+	if (program_open(p, error) == -1) {
+		rlog(&w->servlet, "%s could not be loaded: %s", p->servlet->text, error);
+		return -1;
+	}
+	w->setup->programs->opened = true;
+	return 0;
+}
+
+/* Loads and initialises the program, once. */
+static int
+runner_prepare(struct worker *w, struct program *p)
+{
 	if (p->initialised)
 		return 0;
-	if (p->handle == NULL) {
-		if (program_open(p, error) == -1) {
-			rlog(&w->servlet, "%s could not be loaded: %s", p->servlet->text, error);
-			return -1;
-		}
-		w->setup->programs->opened = true;
-	}
+	if (p->handle == NULL && runner_open(w, p) == -1)
+		return -1;
 	if (p->module->init != NULL && p->module->init(p->handle, &w->servlet) != 0)
 		return -1;
 	p->initialised = true;
