@@ -1,26 +1,20 @@
 /* loop.c - see loop.h. */
 #include <limits.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "clock.h"
 #include "connection.h"
 #include "loop.h"
 
-#define SCRATCH (256 * 1024)		/* octets; holds any handed-over connection too */
 #define LINGER_MS 5000
-
-/* Connections and their requests made before fork: one for the servlet, and what
- * the helper reads meanwhile.  A thread's first malloc() makes it a heap of its
- * own, which costs more than many a request. */
-#define CONNECTIONS_READY 3
 
 int
 loop_prepare(struct loop *l, const struct config *config, bool access_log)
 {
 	const struct config_timeouts *t = &config->timeouts;
 
-	memset(l, 0, sizeof(*l));
+	memset(l, 0, offsetof(struct loop, scratch));
 	l->config = config;
 	l->requests.limits = &config->limits;
 	l->deadlines[DEADLINE_HEAD].duration_ms = t->head;
@@ -28,23 +22,9 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	l->deadlines[DEADLINE_KEEPALIVE].duration_ms = t->keepalive;
 	l->deadlines[DEADLINE_WRITE].duration_ms = t->write;
 	l->deadlines[DEADLINE_LINGER].duration_ms = LINGER_MS;
-	l->scratch_size = SCRATCH + config->limits.head_bytes;
-	/* Pages that nothing comes to cost nothing. */
-	l->scratch_room = SCRATCH + CONFIG_HEAD_MAX;
-	l->scratch = malloc(l->scratch_room);
+	l->scratch_size = LOOP_PIECE + config->limits.head_bytes;
 	l->poller = poller_new();
-	if (l->scratch == NULL || l->poller == NULL ||
-	    access_lines_prepare(&l->access, access_log) == -1)
-		return -1;
-	for (int i = 0; i < CONNECTIONS_READY; i++) {
-		struct connection *c = malloc(sizeof(*c));
-
-		if (c == NULL)
-			return -1;
-		c->queue_next = l->free;
-		l->free = c;
-	}
-	return request_pool_fill(&l->requests, CONNECTIONS_READY);
+	return l->poller == NULL ? -1 : access_lines_prepare(&l->access, access_log);
 }
 
 int

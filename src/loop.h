@@ -43,6 +43,10 @@ struct deadline_queue {
 	uint32_t duration_ms;	/* 0: no limit */
 };
 
+/* Holds any handed-over connection, also of a generation whose limits.head was larger. */
+#define LOOP_PIECE (256 * 1024)
+#define LOOP_SCRATCH (LOOP_PIECE + CONFIG_HEAD_MAX)
+
 struct loop {
 	struct poller *poller;
 	const struct config *config;
@@ -62,11 +66,10 @@ struct loop {
 	struct connection *free;
 	uint32_t count;			/* of connections */
 	struct deadline_queue deadlines[DEADLINE_COUNT];
-	char *scratch;			/* octets being received */
-	size_t scratch_size;
-	size_t scratch_room;		/* what it holds, for connections from a generation
-					 * whose limits.head was larger */
 	struct access_lines access;
+	size_t scratch_size;		/* of it, for bodies */
+	char scratch[LOOP_SCRATCH];	/* octets being received; last, for pages that
+					 * nothing comes to cost nothing */
 };
 
 /* Allocates what may be allocated before the worker is forked.  0, or -1 and errno. */

@@ -285,14 +285,14 @@ server_prepare(struct server *s, const struct metrics_setup *setup)
 _Noreturn void
 metrics_serve(const struct metrics_setup *setup)
 {
-	static struct server server;
+	struct server *s = calloc(1, sizeof(*s));
 
 	if (server_become(setup) == -1)
 		_exit(1);
-	if (server_prepare(&server, setup) == -1) {
+	if (s == NULL || server_prepare(s, setup) == -1) {
 		log_error("metrics cannot be served: %s", strerror(errno));
 		_exit(1);
 	}
-	server_run(&server);
+	server_run(s);
 	_exit(0);
 }

@@ -29,15 +29,14 @@ directory_of_program(char *out, size_t size)
 const char *const *
 module_directories(void)
 {
-	static char beside[MODULE_PATH_MAX];
 	static const char *directories[3];
 
 	if (directories[0] == NULL) {
-		char directory[MODULE_PATH_MAX - 16];
+		char directory[MODULE_PATH_MAX - 16], beside[MODULE_PATH_MAX];
 
 		directory_of_program(directory, sizeof(directory));
 		snprintf(beside, sizeof(beside), "%s/module", directory);
-		directories[0] = beside;
+		directories[0] = strdup(beside);
 		directories[1] = program_module_directory;
 	}
 	return directories;

@@ -15,7 +15,7 @@
 
 #include "poller.h"
 
-#define EPOLL_BATCH 256	/* events fetched at once; more are reported by the next wait */
+#define EPOLL_BATCH 64	/* events fetched at once; more are reported by the next wait */
 
 struct poller {
 	int fd;

@@ -55,7 +55,8 @@ spool_keep_file(struct spool *s)
 void
 spool_free(struct spool *s)
 {
-	free(s->memory);
+	if (s->memory != NULL)	/* nearly never: not even a call */
+		free(s->memory);
 	if (s->fd != -1 && !spool_keep_file(s))
 		close(s->fd);
 	spool_init(s, s->memory_max);

@@ -17,7 +17,7 @@
 #include "uring.h"
 #include "worker.h"
 
-#define BATCH 256	/* events fetched at once */
+#define BATCH 64	/* events fetched at once */
 
 /* So many at once, and the worker is busy: who is answered a little later has
  * waited for longer than that, and the client has other answers to work on. */
@@ -93,7 +93,13 @@ worker_prepare(const struct config *config, const struct listeners *listeners,
 	helper_init(&w->helper, w, config->workers.patience_ns);
 	if (pthread_atfork(worker_forks, NULL, worker_forked_child) != 0)
 		return -1;
-	return loop_prepare(&w->loop, config, access_log);
+	if (loop_prepare(&w->loop, config, access_log) == -1)
+		return -1;
+	for (size_t i = 0; i < WORKER_CONNECTIONS; i++) {
+		w->connections[i].queue_next = w->loop.free;
+		w->loop.free = &w->connections[i];
+	}
+	return request_pool_fill(&w->loop.requests, WORKER_CONNECTIONS);
 }
 
 static int

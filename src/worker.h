@@ -48,9 +48,14 @@ enum worker_leaving {
 
 enum worker_sharing { SHARING_UNKNOWN, SHARING_NO, SHARING_YES };
 
+/* Connections made before fork, and their requests: one for the servlet, and what
+ * the helper reads meanwhile.  A thread's first malloc() makes it a heap of its own,
+ * which costs more than many a request. */
+#define WORKER_CONNECTIONS 3
+
+/* What a new worker writes to first stands together: each page of it costs a fault. */
 struct worker {
 	const struct worker_setup *setup;
-	struct loop loop;
 	struct intake intake;
 	struct helper helper;
 	struct arena *arena;
@@ -68,6 +73,8 @@ struct worker {
 	enum worker_sharing sharing;	/* in this batch */
 	uint32_t processors;
 	struct processor_use use;
+	struct connection connections[WORKER_CONNECTIONS];
+	struct loop loop;		/* last: it is large */
 };
 
 /* In the zygote, once: makes what every worker needs and may be made before fork,
