@@ -1,6 +1,7 @@
 /*
  * zygote.c - the zygote: loads a generation's programs and keeps its workers.
  */
+#include <sys/mman.h>
 #include <sys/resource.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -91,18 +92,54 @@ zygote_routes(const struct zygote_setup *setup, const struct programs *ps)
 	return r;
 }
 
-static int
-zygote_load(struct zygote *z, const struct zygote_setup *setup)
+/* Memory that the workers have none of: each page that a process writes to after a
+ * fork is copied for it, and the zygote writes to these again and again.  Where the
+ * system cannot do that, and where every process looks for lost memory in it at its
+ * end, they have it. */
+static void *
+zygote_memory(size_t size)
 {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *memory;
+
+	size = (size + page - 1) / page * page;
+	memory = aligned_alloc(page, size);
+	if (memory == NULL)
+		return NULL;
+	memset(memory, 0, size);
+#if defined(MADV_DONTFORK) && !defined(__SANITIZE_ADDRESS__)
+	madvise(memory, size, MADV_DONTFORK);
+#endif
+	return memory;
+}
+
+static struct zygote *
+zygote_new(const struct zygote_setup *setup)
+{
+	size_t slots = setup->board->slot_count, fds = setup->listeners->count + 5;
+	struct zygote *z = zygote_memory(sizeof(*z) + slots * sizeof(z->workers[0]) +
+	    fds * sizeof(z->fds[0]));
+
+	if (z == NULL)
+		return NULL;
+	z->setup = setup;
+	z->board = setup->board;
+	/* Before there is a worker that could have changed them. */
+	z->slot_count = slots;
+	z->wake_fd = z->board->wake_read_fd;
+	z->workers = (struct zygote_worker *)(z + 1);
+	z->fds = (struct pollfd *)(z->workers + slots);
+	return z;
+}
+
+static int
+zygote_load(struct zygote *z)
+{
+	const struct zygote_setup *setup = z->setup;
 	const struct config *c = setup->config;
 	struct spool files;
 	char text[1024];
 
-	z->setup = setup;
-	z->board = setup->board;
-	/* Before there is a worker that could have changed them. */
-	z->slot_count = z->board->slot_count;
-	z->wake_fd = z->board->wake_read_fd;
 	z->connections_max = intake_connections_max();
 	z->limits = (struct spawn_limits){
 		.min = c->workers.min, .max = c->workers.max,
@@ -116,12 +153,6 @@ zygote_load(struct zygote *z, const struct zygote_setup *setup)
 
 		if (timeout > 0 && (z->shortest_timeout_ms == 0 || timeout < z->shortest_timeout_ms))
 			z->shortest_timeout_ms = timeout;
-	}
-	z->workers = calloc(z->slot_count, sizeof(z->workers[0]));
-	z->fds = calloc(setup->listeners->count + 5, sizeof(z->fds[0]));
-	if (z->workers == NULL || z->fds == NULL) {
-		zygote_problem((void *)(uintptr_t)setup, "out of memory");
-		return -1;
 	}
 	/* Once, for all workers, as the user that they are. */
 	if (spool_misplaced(text, sizeof(text)))
@@ -306,11 +337,17 @@ int
 zygote_run(const struct zygote_setup *setup)
 {
 	static const int signals[] = { SIGCHLD };
-	static struct zygote z;	/* as long as the process; what it has is not lost at exit */
+	static struct zygote *z;	/* as long as the process; what it has is not lost at exit */
 
-	memset(&z, 0, sizeof(z));
 	signals_child();
-	if (zygote_become(setup) == -1 || zygote_load(&z, setup) == -1)
+	if (zygote_become(setup) == -1)
+		return 1;
+	z = zygote_new(setup);
+	if (z == NULL) {
+		zygote_problem((void *)(uintptr_t)setup, "out of memory");
+		return 1;
+	}
+	if (zygote_load(z) == -1)
 		return 1;
 	/* Only now: what is loaded shall find everything as in any process. */
 	if (signals_open(signals, sizeof(signals) / sizeof(signals[0])) == -1) {
@@ -321,6 +358,6 @@ zygote_run(const struct zygote_setup *setup)
 		close(setup->terminal_fd);
 	if (control_send(setup->control_fd, CONTROL_READY, NULL, 0) == -1)
 		return 1;
-	zygote_serve(&z);
+	zygote_serve(z);
 	return 0;
 }

@@ -28,43 +28,86 @@
 /* After CRASH_OVERTIME, before SIGKILL. */
 #define OVERTIME_GRACE_NS 1000000000u
 
-/* The zygote's ends of its workers' control sockets.  They stand mostly in a
- * row, and one by one would cost each worker more, the more there are. */
-static void
-worker_close_controls(const struct zygote *z)
+/* Descriptors one after the other: the zygote's ends of its workers' control sockets
+ * mostly are, and one by one would cost each worker more, the more there are. */
+struct row {
+	int first, last;
+};
+
+#define ROWS_FEW 8
+
+/* What a new worker must not keep.  It cannot look it up: what the zygote knows is
+ * not there any more (zygote_memory()). */
+struct not_kept {
+	pid_t zygote;
+	int fds[3];
+	struct row few[ROWS_FEW], *rows;
+	size_t row_count;
+};
+
+/* The rows, as far as they find room; how many there are. */
+static size_t
+control_rows(const struct zygote *z, struct row *rows, size_t max)
 {
-	int first = 0, last = -1;
+	struct row row = { .last = -2 };
+	size_t count = 0;
 
 	for (size_t i = 0; i < z->slot_top; i++) {
-		int fd = z->workers[i].control_fd;
-
 		if (z->workers[i].pid == 0)
 			continue;
-		if (fd != last + 1) {
-			descriptors_close(first, last);
-			first = fd;
+		if (z->workers[i].control_fd != row.last + 1) {
+			row.first = z->workers[i].control_fd;
+			count++;
 		}
-		last = fd;
+		row.last = z->workers[i].control_fd;
+		if (count <= max)
+			rows[count - 1] = row;
 	}
-	descriptors_close(first, last);
+	return count;
+}
+
+static int
+not_kept_note(const struct zygote *z, int control_fd, struct not_kept *n)
+{
+	n->zygote = getpid();
+	n->fds[0] = control_fd;
+	n->fds[1] = z->setup->control_fd;
+	n->fds[2] = z->wake_fd;
+	n->rows = n->few;
+	n->row_count = control_rows(z, n->few, ROWS_FEW);
+	if (n->row_count <= ROWS_FEW)
+		return 0;
+	n->rows = calloc(n->row_count, sizeof(*n->rows));
+	if (n->rows == NULL)
+		return -1;
+	control_rows(z, n->rows, n->row_count);
+	return 0;
+}
+
+static void
+not_kept_forget(struct not_kept *n)
+{
+	if (n->rows != n->few)
+		free(n->rows);
 }
 
 /* In the new process: everything that is the zygote's alone. */
 static void
-worker_inherit(struct zygote *z, pid_t zygote, size_t at, int control_fd)
+worker_inherit(struct not_kept *n, struct slot *slot)
 {
 #ifdef __linux__
 	/* The end of the control socket says the same, but only to who reads it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-	if (getppid() != zygote)
+	if (getppid() != n->zygote)
 		_exit(0);
 	signals_leave();
-	worker_close_controls(z);
-	close(control_fd);
-	close(z->setup->control_fd);
-	close(z->wake_fd);
-	atomic_store(&z->board->slots[at].pid, getpid());
+	for (size_t i = 0; i < n->row_count; i++)
+		descriptors_close(n->rows[i].first, n->rows[i].last);
+	for (size_t i = 0; i < sizeof(n->fds) / sizeof(n->fds[0]); i++)
+		close(n->fds[i]);
+	not_kept_forget(n);
+	atomic_store(&slot->pid, getpid());
 	title_set("worker");
 	log_set_role("worker");
 }
@@ -86,13 +129,34 @@ worker_setup_for(const struct zygote *z, size_t at, int control_fd)
 	};
 }
 
+/* fork(2) for the slot, with the ends of its control socket: the worker never returns. */
+static pid_t
+fork_into(struct zygote *z, size_t at, const int pair[2])
+{
+	struct worker_setup setup = worker_setup_for(z, at, pair[1]);
+	struct not_kept n;
+	pid_t pid;
+	int saved;
+
+	if (not_kept_note(z, pair[0], &n) == -1)
+		return -1;
+	pid = programs_fork(z->programs);
+	if (pid == 0) {
+		worker_inherit(&n, setup.slot);
+		exit(worker_run(&setup));
+	}
+	saved = errno;
+	not_kept_forget(&n);
+	errno = saved;
+	return pid;
+}
+
 int
 zygote_fork_worker(struct zygote *z)
 {
-	pid_t zygote = getpid(), pid;
-	struct worker_setup setup;
 	int pair[2], saved;
 	size_t at = 0;
+	pid_t pid;
 
 	while (at < z->slot_count && z->workers[at].pid != 0)
 		at++;
@@ -103,12 +167,7 @@ zygote_fork_worker(struct zygote *z)
 	if (control_open(pair) == -1)
 		return -1;
 	board_take(z->board, &z->board->slots[at]);
-	setup = worker_setup_for(z, at, pair[1]);
-	pid = programs_fork(z->programs);
-	if (pid == 0) {
-		worker_inherit(z, zygote, at, pair[0]);
-		exit(worker_run(&setup));
-	}
+	pid = fork_into(z, at, pair);
 	saved = errno;
 	close(pair[1]);
 	if (pid == -1) {
