@@ -8,9 +8,9 @@
  *	... "curl/7.88.1" 0.001234 4321-17 "/shop"
  */
 #include "access_log.h"
+#include "octet.h"
 
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 /* Octets of each part, escapes included.  What stands between them
@@ -164,7 +164,7 @@ take_field(const char *line, size_t length, const char *name, const char **value
 {
 	size_t n = strlen(name);
 
-	if (*value != NULL || length <= n || line[n] != ':' || strncasecmp(line, name, n) != 0)
+	if (*value != NULL || length <= n || line[n] != ':' || !octets_alike(line, name, n))
 		return;
 	line += n + 1;
 	length -= n + 1;

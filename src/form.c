@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "multipart.h"
+#include "octet.h"
 #include "target.h"
 
 #define FORM_PIECE 32768	/* octets read from the spool at once */
@@ -406,7 +407,7 @@ is_urlencoded(const char *content_type)
 
 	while (*content_type == ' ' || *content_type == '\t')
 		content_type++;
-	return strncasecmp(content_type, type, n) == 0 &&
+	return octets_alike(content_type, type, n) &&
 	    (content_type[n] == '\0' || strchr("; \t", content_type[n]) != NULL);
 }
 

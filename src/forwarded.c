@@ -2,9 +2,9 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <strings.h>
 
 #include "forwarded.h"
+#include "octet.h"
 
 /* Between the elements of lists, from the right. */
 struct cursor {
@@ -147,5 +147,5 @@ forwarded_find(const struct config_network *networks, size_t count,
 		memcpy(client->address, next.address, sizeof(client->address));
 		client->port = next.port;
 	}
-	client->https = said.length == 5 && strncasecmp(said.at, "https", 5) == 0;
+	client->https = said.length == 5 && octets_alike(said.at, "https", 5);
 }

@@ -10,7 +10,6 @@
 #include "head.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "octet.h"
 #include "target.h"
@@ -26,7 +25,7 @@ struct framing {
 static bool
 head_equal(const char *text, size_t length, const char *word)
 {
-	return strlen(word) == length && strncasecmp(text, word, length) == 0;
+	return strlen(word) == length && octets_alike(text, word, length);
 }
 
 const struct field *
@@ -38,7 +37,7 @@ head_field(const struct head *h, const char *raw, const char *name)
 		const struct field *f = &h->fields[i];
 
 		if (f->name_length == length &&
-		    strncasecmp(raw + f->name, name, length) == 0)
+		    octets_alike(raw + f->name, name, length))
 			return f;
 	}
 	return NULL;

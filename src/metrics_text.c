@@ -4,9 +4,9 @@
  */
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
 #include "metrics.h"
+#include "octet.h"
 #include "signals.h"
 #include "version.h"
 
@@ -28,7 +28,7 @@ accepts(const char *list, const char *type)
 
 		list += strspn(list, " \t");
 		length = strcspn(list, ",");
-		if (length < n || strncasecmp(list, type, n) != 0 || strchr("; \t,", list[n]) == NULL)
+		if (length < n || !octets_alike(list, type, n) || strchr("; \t,", list[n]) == NULL)
 			continue;
 		q = memmem(list, length, "q=0", 3);
 		return q == NULL || strspn(q + 2, "0.") < strspn(q + 2, "0.123456789");

@@ -57,7 +57,7 @@ multipart_boundary(const char *content_type, char out[MULTIPART_BOUNDARY_MAX + 1
 	end = at + strlen(at);
 	while (*at == ' ' || *at == '\t')
 		at++;
-	if (strncasecmp(at, type, sizeof(type) - 1) != 0)
+	if (!octets_alike(at, type, sizeof(type) - 1))
 		return 0;
 	at += sizeof(type) - 1;
 	if (*at != '\0' && *at != ';' && *at != ' ' && *at != '\t')
@@ -198,7 +198,7 @@ read_disposition(struct multipart *m, const char *at, const char *end, struct mu
 
 	if (part->name != NULL)
 		return malformed(m, "multipart: two Content-Disposition in a part");
-	if ((size_t)(end - at) < type_length || strncasecmp(at, type, type_length) != 0)
+	if ((size_t)(end - at) < type_length || !octets_alike(at, type, type_length))
 		return malformed(m, "multipart: a part is not form-data");
 	at += type_length;
 	while ((result = parameter_next(&at, end, &p)) == 1) {
@@ -223,7 +223,7 @@ is_field(const char *name, const char *colon, const char *wanted)
 {
 	size_t n = strlen(wanted);
 
-	return (size_t)(colon - name) == n && strncasecmp(name, wanted, n) == 0;
+	return (size_t)(colon - name) == n && octets_alike(name, wanted, n);
 }
 
 /* One header field of a part, from line to end.  Other fields than these two

@@ -4,7 +4,6 @@
 #include "parameter.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "octet.h"
 
@@ -80,7 +79,7 @@ parameter_next(const char **at, const char *end, struct parameter *p)
 bool
 parameter_is(const struct parameter *p, const char *name)
 {
-	return strlen(name) == p->name_length && strncasecmp(p->name, name, p->name_length) == 0;
+	return strlen(name) == p->name_length && octets_alike(p->name, name, p->name_length);
 }
 
 /* The octet that the escape at s stands for, or -1: there is none. */

@@ -1,10 +1,10 @@
 /* response_head.c - status line and fields. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "date.h"
+#include "octet.h"
 #include "response_head.h"
 
 static const struct {
@@ -98,7 +98,7 @@ header_remove(struct response *r, const char *name)
 	struct header **at = &r->headers;
 
 	while (*at != NULL) {
-		if (strcasecmp((*at)->name, name) == 0)
+		if (texts_alike((*at)->name, name))
 			*at = (*at)->next;
 		else
 			at = &(*at)->next;
@@ -135,21 +135,21 @@ response_set_header(struct response *r, const char *name, const char *value, boo
 		return "its name is not a token";
 	if (value != NULL && !is_value(value))
 		return "its value has a control character";
-	if (strcasecmp(name, "Content-Length") == 0)
+	if (texts_alike(name, "Content-Length"))
 		return set_content_length(r, value);
-	if (strcasecmp(name, "Connection") == 0) {
-		if (value == NULL || strcasecmp(value, "keep-alive") == 0)
+	if (texts_alike(name, "Connection")) {
+		if (value == NULL || texts_alike(value, "keep-alive"))
 			return NULL;
-		if (strcasecmp(value, "close") != 0)
+		if (!texts_alike(value, "close"))
 			return "the server alone decides about the connection";
 		r->keep_alive = false;
 		return NULL;
 	}
-	if (strcasecmp(name, "Transfer-Encoding") == 0 || strcasecmp(name, "Keep-Alive") == 0 ||
-	    strcasecmp(name, "Upgrade") == 0 || strcasecmp(name, "Trailer") == 0 ||
-	    strcasecmp(name, "Proxy-Connection") == 0)
+	if (texts_alike(name, "Transfer-Encoding") || texts_alike(name, "Keep-Alive") ||
+	    texts_alike(name, "Upgrade") || texts_alike(name, "Trailer") ||
+	    texts_alike(name, "Proxy-Connection"))
 		return "the server alone decides about framing";
-	if (strcasecmp(name, "Content-Type") == 0)
+	if (texts_alike(name, "Content-Type"))
 		r->type_removed = value == NULL;
 	if (replace || value == NULL)
 		header_remove(r, name);
@@ -244,8 +244,8 @@ response_head_build(struct response *r, char room[RESPONSE_HEAD_ROOM], struct io
 		return -1;
 	at = put_status(start, r->status);
 	for (h = r->headers; h != NULL; h = h->next) {
-		has_type = has_type || strcasecmp(h->name, "Content-Type") == 0;
-		has_date = has_date || strcasecmp(h->name, "Date") == 0;
+		has_type = has_type || texts_alike(h->name, "Content-Type");
+		has_date = has_date || texts_alike(h->name, "Date");
 		at = put(at, h->name, h->name_length);
 		at = PUT(at, ": ");
 		at = put(at, h->value, h->value_length);

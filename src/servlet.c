@@ -1,7 +1,7 @@
 /* servlet.c - a request from where it is a servlet's to where it is not; see servlet.h. */
 #include <string.h>
-#include <strings.h>
 
+#include "octet.h"
 #include "servlet.h"
 
 /* Values at most; those nearest to us count. */
@@ -19,7 +19,7 @@ forwarded_values(const struct servlet *s, const char *name, struct forwarded_val
 		const struct field *f = &r->fields[i - 1];
 
 		if (f->name_length == length &&
-		    strncasecmp(r->buffer + f->name, name, length) == 0)
+		    octets_alike(r->buffer + f->name, name, length))
 			values[--at] = (struct forwarded_value){ r->buffer + f->value,
 			    f->value_length };
 	}
@@ -84,8 +84,8 @@ servlet_begin(struct servlet *s)
 static bool
 is_about_body(const char *name)
 {
-	return strncasecmp(name, "Content-", 8) == 0 ||
-	    strcasecmp(name, "Transfer-Encoding") == 0;
+	return octets_alike(name, "Content-", 8) ||
+	    texts_alike(name, "Transfer-Encoding");
 }
 
 void

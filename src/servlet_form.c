@@ -1,8 +1,8 @@
 /* servlet_form.c - the functions of modserver.h, as far as they are about arguments, cookies,
  * forms, uploads and the body: what is parsed when it is asked for. */
 #include <string.h>
-#include <strings.h>
 
+#include "octet.h"
 #include "servlet.h"
 
 static const struct pairs *
@@ -33,7 +33,7 @@ servlet_cookies(servlet *s)
 	for (i = 0; i < s->request->head.field_count; i++) {
 		const struct field *f = &s->request->fields[i];
 
-		if (strcasecmp(raw + f->name, "Cookie") == 0 &&
+		if (texts_alike(raw + f->name, "Cookie") &&
 		    form_parse_cookies(s->arena, raw + f->value, f->value_length,
 		    &s->cookies) == -1)
 			rlog(s, "too many cookies: the rest is ignored");

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <strings.h>
 
 #include "octet.h"
 
@@ -80,9 +79,9 @@ target_split_absolute(const char *text, size_t length, struct target *t)
 {
 	size_t scheme, end;
 
-	if (length > 7 && strncasecmp(text, "http://", 7) == 0)
+	if (length > 7 && octets_alike(text, "http://", 7))
 		scheme = 7;
-	else if (length > 8 && strncasecmp(text, "https://", 8) == 0)
+	else if (length > 8 && octets_alike(text, "https://", 8))
 		scheme = 8;
 	else
 		return 400;

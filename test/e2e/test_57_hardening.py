@@ -94,6 +94,14 @@ def test_relinked():
     assert "__stack_chk_fail" in symbols and "_chk@" in symbols
 
 
+def test_no_locale_is_asked():
+    """A servlet may set one, and in a Turkish one Content-Length and CONTENT-LENGTH differ."""
+    wanted = subprocess.run(["nm", "-D", "--undefined-only", BINARY], check=True,
+                            capture_output=True, text=True).stdout
+    assert "recv" in wanted
+    assert not re.findall(r" U (strn?casecmp|to(?:upper|lower)|is[a-z]+|__ctype_\w+)@", wanted)
+
+
 def sockets(pid):
     """The sockets and pipes that a process has, by number."""
     links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
