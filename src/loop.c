@@ -23,7 +23,7 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	l->deadlines[DEADLINE_WRITE].duration_ms = t->write;
 	l->deadlines[DEADLINE_LINGER].duration_ms = LINGER_MS;
 	l->scratch_size = LOOP_PIECE + config->limits.head_bytes;
-	l->poller = poller_new();
+	l->poller = poller_init(l->poller_room);
 	return l->poller == NULL ? -1 : access_lines_prepare(&l->access, access_log);
 }
 

@@ -48,7 +48,8 @@ struct deadline_queue {
 #define LOOP_SCRATCH (LOOP_PIECE + CONFIG_HEAD_MAX)
 
 struct loop {
-	struct poller *poller;
+	_Alignas(max_align_t) char poller_room[POLLER_ROOM];
+	struct poller *poller;		/* in it */
 	const struct config *config;
 	struct slot *slot;
 	struct tally *tallies;		/* the slot's row; NULL: nothing is counted */

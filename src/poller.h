@@ -26,11 +26,13 @@ struct poller_event {
 /* The backend's name, for `modserver -V`: "epoll", "kqueue", "poll". */
 extern const char poller_name[];
 
-/* NULL or -1, and errno on failure.  A new one belongs to no process yet, and may
- * be made before fork; it is opened in the process that uses it. */
-struct poller *poller_new(void);
+#define POLLER_ROOM 192		/* octets that one takes, aligned for any type */
+
+/* NULL or -1, and errno on failure.  A new one, in that room, belongs to no process
+ * yet, and may be made before fork; it is opened in the process that uses it. */
+struct poller *poller_init(void *room);
 int poller_open(struct poller *p);
-void poller_free(struct poller *p);
+void poller_end(struct poller *p);
 
 /* 0, or -1 and errno.  events: IN or OUT, with SHARED or not.  poller_set
  * changes what a descriptor that was added is watched for (not one that is

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "poller.h"
@@ -23,13 +22,14 @@ struct poller {
 
 const char poller_name[] = "epoll";
 
-struct poller *
-poller_new(void)
-{
-	struct poller *p = malloc(sizeof(*p));
+_Static_assert(sizeof(struct poller) <= POLLER_ROOM, "it fits its room");
 
-	if (p != NULL)
-		p->fd = -1;
+struct poller *
+poller_init(void *room)
+{
+	struct poller *p = room;
+
+	p->fd = -1;
 	return p;
 }
 
@@ -41,13 +41,10 @@ poller_open(struct poller *p)
 }
 
 void
-poller_free(struct poller *p)
+poller_end(struct poller *p)
 {
-	if (p == NULL)
-		return;
 	if (p->fd != -1)
 		close(p->fd);
-	free(p);
 }
 
 static struct epoll_event

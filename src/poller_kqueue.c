@@ -36,13 +36,14 @@ struct poller {
 
 const char poller_name[] = "kqueue";
 
-struct poller *
-poller_new(void)
-{
-	struct poller *p = calloc(1, sizeof(*p));
+_Static_assert(sizeof(struct poller) <= POLLER_ROOM, "it fits its room");
 
-	if (p != NULL)
-		p->fd = -1;
+struct poller *
+poller_init(void *room)
+{
+	struct poller *p = room;
+
+	*p = (struct poller){ .fd = -1 };
 	return p;
 }
 
@@ -58,14 +59,11 @@ poller_open(struct poller *p)
 }
 
 void
-poller_free(struct poller *p)
+poller_end(struct poller *p)
 {
-	if (p == NULL)
-		return;
 	if (p->fd != -1)
 		close(p->fd);
 	free(p->watched);
-	free(p);
 }
 
 static int

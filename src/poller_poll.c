@@ -45,18 +45,17 @@ struct poller {
 
 const char poller_name[] = "poll";
 
+_Static_assert(sizeof(struct poller) <= POLLER_ROOM, "it fits its room");
+
 struct poller *
-poller_new(void)
+poller_init(void *room)
 {
-	struct poller *p;
+	struct poller *p = room;
 	int error;
 
-	p = calloc(1, sizeof(*p));
-	if (p == NULL)
-		return NULL;
+	memset(p, 0, sizeof(*p));
 	error = pthread_mutex_init(&p->mutex, NULL);
 	if (error != 0) {
-		free(p);
 		errno = error;
 		return NULL;
 	}
@@ -81,16 +80,13 @@ copy_free(struct watch *copy)
 }
 
 void
-poller_free(struct poller *p)
+poller_end(struct poller *p)
 {
-	if (p == NULL)
-		return;
 	copy_free(p->spare);
 	free(p->watch.fds);
 	free(p->watch.data);
 	free(p->slot_of_fd);
 	pthread_mutex_destroy(&p->mutex);
-	free(p);
 }
 
 /* Makes room for n entries.  0, or -1 and errno; then nothing is lost. */

@@ -72,14 +72,16 @@ take_waiting(int fd)
 static int
 setup(void **state)
 {
-	*state = poller_new();
+	static _Alignas(max_align_t) char room[POLLER_ROOM];
+
+	*state = poller_init(room);
 	return *state == NULL ? -1 : poller_open(*state);
 }
 
 static int
 teardown(void **state)
 {
-	poller_free(*state);
+	poller_end(*state);
 	return 0;
 }
 
@@ -225,8 +227,6 @@ test_errors(void **state)
 	assert_int_equal(poller_remove(p, a.fd[0]), -1);
 	assert_int_equal(errno, ENOENT);
 	pair_close(&a);
-	poller_free(NULL);
-	poller_free(poller_new());
 }
 
 static void
