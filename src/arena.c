@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@
 #endif
 
 #define ARENA_ALIGN 16
-#define ARENA_BLOCK_MIN (16 * 1024)	/* the first block */
+#define ARENA_BLOCK_MIN (16 * 1024)	/* the first block that is allocated */
 #define ARENA_BLOCK_MAX (256 * 1024)	/* blocks double up to here; none larger is kept */
 
 _Static_assert(ARENA_ALIGN % _Alignof(max_align_t) == 0, "aligned for any type");
@@ -44,12 +45,13 @@ struct block {
 	_Alignas(ARENA_ALIGN) char data[];
 };
 
-/* In one allocation with the first block, so that using it writes to one page. */
+/* In one piece with the first block, so that using it writes to one page. */
 struct arena {
 	char *at, *end;		/* free room of the newest block */
 	size_t left;		/* of max_bytes */
 	size_t max_bytes;
 	struct block *blocks;	/* newest first, at least one */
+	bool allocated;		/* by arena_new() */
 	_Alignas(ARENA_ALIGN) char first[];
 };
 
@@ -82,19 +84,32 @@ arena_use(struct arena *a, struct block *b)
 }
 
 struct arena *
-arena_new(size_t max_bytes)
+arena_init(void *room, size_t size, size_t max_bytes)
 {
-	struct arena *a = malloc(sizeof(*a) + sizeof(struct block) + ARENA_BLOCK_MIN);
+	struct arena *a = room;
 
-	if (a == NULL)
-		return NULL;
+	assert(size >= ARENA_ROOM_MIN);
 	if (max_bytes > SIZE_MAX / 4)
 		max_bytes = SIZE_MAX / 4;
 	/* What is charged are multiples of ARENA_ALIGN. */
 	a->max_bytes = (max_bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	a->left = a->max_bytes;
 	a->blocks = NULL;
-	arena_use(a, block_init(a->first, ARENA_BLOCK_MIN));
+	a->allocated = false;
+	arena_use(a, block_init(a->first, size - sizeof(*a) - sizeof(struct block)));
+	return a;
+}
+
+struct arena *
+arena_new(size_t max_bytes)
+{
+	size_t size = sizeof(struct arena) + sizeof(struct block) + ARENA_BLOCK_MIN;
+	struct arena *a = malloc(size);
+
+	if (a == NULL)
+		return NULL;
+	arena_init(a, size, max_bytes);
+	a->allocated = true;
 	return a;
 }
 
@@ -109,7 +124,8 @@ arena_free(struct arena *a)
 		next = b->next;
 		block_free(a, b);
 	}
-	free(a);
+	if (a->allocated)
+		free(a);
 }
 
 /* Frees all blocks but the one worth keeping. */
@@ -149,6 +165,8 @@ arena_grow(struct arena *a, size_t n)
 	size_t size = a->blocks->size * 2;
 	void *at;
 
+	if (size < ARENA_BLOCK_MIN)
+		size = ARENA_BLOCK_MIN;
 	if (size > ARENA_BLOCK_MAX)
 		size = ARENA_BLOCK_MAX;
 	if (size < n)

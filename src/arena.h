@@ -12,8 +12,16 @@
 
 struct arena;
 
+#define ARENA_ROOM_MIN 256
+
 /* max_bytes bounds all that is allocated between two resets.  NULL if out of memory. */
 struct arena *arena_new(size_t max_bytes);
+
+/* The same in so many octets of the caller's, aligned for any type; more is allocated
+ * when they do not suffice. */
+struct arena *arena_init(void *room, size_t size, size_t max_bytes);
+
+/* Frees what was allocated. */
 void arena_free(struct arena *a);
 void arena_reset(struct arena *a);
 
