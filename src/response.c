@@ -22,8 +22,8 @@ response_init(struct response *r)
 {
 	memset(r, 0, sizeof(*r));
 	r->file_fd = -1;
-	r->buffer = malloc(RESPONSE_BUFFER);
-	return r->buffer == NULL ? -1 : 0;
+	r->large = malloc(RESPONSE_BUFFER);
+	return r->large == NULL ? -1 : 0;
 }
 
 void
@@ -49,6 +49,8 @@ response_begin(struct response *r, struct arena *arena, int fd,
 	r->declared_length = -1;
 	r->body_bytes = 0;
 	r->sent_bytes = 0;
+	r->buffer = r->small;
+	r->size = sizeof(r->small);
 	r->length = 0;
 	r->file_fd = -1;
 }
@@ -335,6 +337,16 @@ response_commit_waiting_file(struct response *r)
 	response_forget_file(r);
 }
 
+static void
+response_enlarge(struct response *r)
+{
+	if (r->buffer == r->large)
+		return;
+	memcpy(r->large, r->small, r->length);
+	r->buffer = r->large;
+	r->size = RESPONSE_BUFFER;
+}
+
 size_t
 response_write(struct response *r, const char *data, size_t length)
 {
@@ -345,8 +357,10 @@ response_write(struct response *r, const char *data, size_t length)
 	if (r->file_fd != -1)
 		response_commit_waiting_file(r);
 	r->body_bytes += length;
+	if (length > r->size - r->length)
+		response_enlarge(r);
 	while (done < length) {
-		size_t room = RESPONSE_BUFFER - r->length;
+		size_t room = r->size - r->length;
 		size_t piece = length - done < room ? length - done : room;
 
 		if (piece == 0) {
@@ -429,7 +443,7 @@ response_error(struct response *r, int status)
 	r->last_header = &r->headers;
 	r->declared_length = -1;
 	response_set_header(r, "Content-Type", "text/plain; charset=UTF-8", true);
-	r->length = (size_t)snprintf(r->buffer, RESPONSE_BUFFER, "%d %s\n", status,
+	r->length = (size_t)snprintf(r->buffer, r->size, "%d %s\n", status,
 	    response_reason(status));
 	r->body_bytes = r->length;
 }

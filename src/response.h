@@ -18,6 +18,7 @@
 #include "output.h"
 
 #define RESPONSE_BUFFER 65536
+#define RESPONSE_SMALL 384
 
 struct header {
 	struct header *next;
@@ -55,10 +56,13 @@ struct response {
 	uint64_t body_bytes;		/* written by the servlet */
 	uint64_t sent_bytes;		/* of them, given to the socket or the output */
 
-	char *buffer;			/* RESPONSE_BUFFER octets */
-	size_t length;
+	char *buffer;			/* size octets, length of them filled: first the small one,
+					 * so that a new process writes to one page less */
+	size_t size, length;
+	char *large;			/* RESPONSE_BUFFER octets */
 	int file_fd;			/* a file behind the buffer, before the head is sent; -1 */
 	long long file_offset, file_length;
+	char small[RESPONSE_SMALL];
 };
 
 /* 0, or -1 and errno. */

@@ -37,7 +37,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	free(response.buffer);
+	free(response.large);
 	arena_free(arena);
 	return 0;
 }
