@@ -132,6 +132,14 @@ runner_note(struct worker *w, const struct connection *c)
 	runner_name(w);
 }
 
+void
+runner_settle(struct worker *w)
+{
+	if (w->prepared != NULL)
+		w->prepared->initialised = true;
+	w->prepared = NULL;
+}
+
 /* Loads what must not be forked. */
 static int
 runner_open(struct worker *w, struct program *p)
@@ -150,13 +158,14 @@ runner_open(struct worker *w, struct program *p)
 static int
 runner_prepare(struct worker *w, struct program *p)
 {
-	if (p->initialised)
+	if (p == w->prepared || p->initialised)
 		return 0;
 	if (p->handle == NULL && runner_open(w, p) == -1)
 		return -1;
 	if (p->module->init != NULL && p->module->init(p->handle, &w->servlet) != 0)
 		return -1;
-	p->initialised = true;
+	runner_settle(w);
+	w->prepared = p;
 	return 0;
 }
 

@@ -18,4 +18,7 @@ enum connection_next runner_run(struct worker *w, struct connection *c, bool *ta
 /* The same and on with what the client pipelined, for a while; the rest is queued. */
 void runner_serve(struct worker *w, struct connection *c, bool *taken);
 
+/* Before the programs are closed: their `initialised` is as it should be. */
+void runner_settle(struct worker *w);
+
 #endif

@@ -83,8 +83,8 @@ worker_prepare(const struct config *config, const struct listeners *listeners,
 	w->control = SOURCE_CONTROL;
 	w->quick = 1;
 	w->processors = processor_count();
-	w->arena = arena_new(SERVLET_ARENA_MAX);
-	if (w->arena == NULL || response_init(&w->response) == -1)
+	w->arena = arena_init(w->arena_room, sizeof(w->arena_room), SERVLET_ARENA_MAX);
+	if (response_init(&w->response) == -1)
 		return -1;
 	w->response.write_timeout_ms = config->timeouts.write;
 	w->servlet.config = config;
@@ -441,6 +441,7 @@ worker_run(const struct worker_setup *setup)
 	board_idle(setup->board, setup->slot);
 	while (!worker_done(w))
 		programs_inside(setup->programs, worker_live, &wait);
+	runner_settle(w);
 	programs_close(setup->programs);
 	return 0;
 }

@@ -53,6 +53,8 @@ enum worker_sharing { SHARING_UNKNOWN, SHARING_NO, SHARING_YES };
  * which costs more than many a request. */
 #define WORKER_CONNECTIONS 3
 
+#define WORKER_ARENA 512
+
 /* What a new worker writes to first stands together: each page of it costs a fault. */
 struct worker {
 	const struct worker_setup *setup;
@@ -63,6 +65,8 @@ struct worker {
 	struct servlet servlet;
 	enum source control;		/* SOURCE_CONTROL, in the poller */
 	enum worker_leaving leaving;
+	struct program *prepared;	/* the last one that was; it does not know it yet, for most
+					 * workers have but one, and write to its page for nothing */
 	uint64_t request_count;
 	uint64_t batch_ns;		/* clock_ns() when the present batch of events was fetched */
 	uint64_t pace_ns;		/* from one servlet to the next, within a batch */
@@ -74,6 +78,7 @@ struct worker {
 	uint32_t processors;
 	struct processor_use use;
 	struct connection connections[WORKER_CONNECTIONS];
+	_Alignas(max_align_t) char arena_room[WORKER_ARENA];	/* enough for most requests */
 	struct loop loop;		/* last: it is large */
 };
 
