@@ -132,3 +132,13 @@ control_receive(int fd, int fds[2], int *fd_count)
 		return CONTROL_EOF;
 	return octet == 0 ? CONTROL_ERROR : (enum control_message)octet;
 }
+
+enum control_message
+control_peek(int fd)
+{
+	char octet;
+
+	if (recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+		return CONTROL_NONE;
+	return (enum control_message)octet;
+}

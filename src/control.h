@@ -27,4 +27,7 @@ int control_send(int fd, enum control_message message, const int *fds, int fd_co
  * caller then owns.  CONTROL_NONE when there is none to read. */
 enum control_message control_receive(int fd, int fds[2], int *fd_count);
 
+/* Which message is to be received next, and stays so; CONTROL_NONE also at the end. */
+enum control_message control_peek(int fd);
+
 #endif

@@ -282,12 +282,20 @@ runner_tally(const struct worker *w)
 	return &w->loop.tallies[w->servlet.route != NULL ? runner_route_index(w) + 1 : 0];
 }
 
-/* Whether the servlet was slow: the helper has taken the loop, or, with no other
- * connection, would have. */
+/* Nobody had the loop while a servlet was slow.  If a stop has been told meanwhile its
+ * response is the connection's last, and says so. */
 static void
-runner_judge(struct worker *w, uint64_t since, bool taken)
+runner_hear(struct worker *w)
 {
-	if (!taken && (w->loop.count > 1 || clock_ns() - since < w->helper.patience_ns))
+	if (control_peek(w->setup->control_fd) == CONTROL_STOP)
+		w->loop.stopping = true;
+}
+
+/* slow: the helper has taken the loop, or, with no other connection, would have. */
+static void
+runner_judge(struct worker *w, bool slow)
+{
+	if (!slow)
 		w->quick = SLOW_IN_A_ROW;
 	else if (w->quick > 0)
 		w->quick--;
@@ -301,8 +309,8 @@ runner_call(struct worker *w)
 	uint64_t now = clock_ns();
 	uint64_t ran = 0;
 	const char *wrong;
+	bool alone = w->loop.count == 1, slow, taken;
 	int result;
-	bool taken;
 
 	board_running(b, w->setup->slot, now);
 	w->ran = true;
@@ -310,7 +318,7 @@ runner_call(struct worker *w)
 	w->response.hold = runner_may_hold(w, now);
 	/* Nobody will take the loop over: should it take long, the zygote must see
 	 * to what comes. */
-	if (!helper_enter(&w->helper, now, w->loop.count == 1) &&
+	if (!helper_enter(&w->helper, now, alone) &&
 	    atomic_load_explicit(&b->idle, memory_order_relaxed) == 0)
 		board_wake(b);
 	result = runner_call_servlet(w);
@@ -319,6 +327,9 @@ runner_call(struct worker *w)
 		debug_page(&w->servlet);
 		result = 0;
 	}
+	slow = alone && clock_ns() - now >= w->helper.patience_ns;
+	if (slow)
+		runner_hear(w);
 	wrong = response_finish(&w->response, result != 0);
 	if (wrong != NULL)
 		rlog(&w->servlet, "%s", wrong);
@@ -326,7 +337,7 @@ runner_call(struct worker *w)
 	if (w->loop.tallies != NULL)
 		ran = clock_ns() - now;
 	taken = helper_leave(&w->helper);
-	runner_judge(w, now, taken);
+	runner_judge(w, slow || taken);
 	board_ran(w->setup->slot);
 	if (w->loop.tallies != NULL)
 		tally_duration(runner_tally(w), ran);

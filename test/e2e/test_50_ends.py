@@ -8,6 +8,7 @@ import time
 import pytest
 
 from client import Client, head, until
+from load import has
 from server import ALL, SLOW
 
 
@@ -27,6 +28,18 @@ def test_a_running_request_completes(serve, number):
         assert r.get("Connection") == "close"
         c.assert_end()
         assert time.monotonic() - start > 0.8
+    s.stop()
+
+
+def test_one_alone_is_the_last(serve):
+    """Also a worker that has nobody to read what it is told says so in its response."""
+    s = serve()
+    with s.connect() as c:
+        c.send(head("/sleep?ms=700"))
+        until(lambda: any(has(pid, c) for pid in s.workers()), what="it has been accepted")
+        s.send_signal(signal.SIGTERM)
+        assert c.read().get("Connection") == "close"
+        c.assert_end()
     s.stop()
 
 

@@ -37,10 +37,12 @@ messages_arrive_in_order(void **unused)
 	assert_int_equal(count, 0);
 	assert_int_equal(control_send(pair[0], CONTROL_READY, NULL, 0), 0);
 	assert_int_equal(control_send(pair[0], CONTROL_LEAVE, NULL, 2), 0);
+	assert_int_equal(control_peek(pair[1]), CONTROL_READY);
 	assert_int_equal(control_receive(pair[1], fds, &count), CONTROL_READY);
 	assert_int_equal(control_receive(pair[1], fds, &count), CONTROL_LEAVE);
 	assert_int_equal(control_receive(pair[1], fds, &count), CONTROL_NONE);
 	close(pair[0]);
+	assert_int_equal(control_peek(pair[1]), CONTROL_NONE);
 	assert_int_equal(control_receive(pair[1], fds, &count), CONTROL_EOF);
 	close(pair[1]);
 }
