@@ -283,11 +283,12 @@ runner_tally(const struct worker *w)
 }
 
 /* Nobody had the loop while a servlet was slow.  If a stop has been told meanwhile its
- * response is the connection's last, and says so. */
+ * response is the connection's last, and says so; one whose head has left promises
+ * otherwise, and what has come by then is answered too (worker_stop()). */
 static void
 runner_hear(struct worker *w)
 {
-	if (control_peek(w->setup->control_fd) == CONTROL_STOP)
+	if (!w->response.head_sent && control_peek(w->setup->control_fd) == CONTROL_STOP)
 		w->loop.stopping = true;
 }
 

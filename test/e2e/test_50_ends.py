@@ -43,6 +43,24 @@ def test_one_alone_is_the_last(serve):
     s.stop()
 
 
+def test_what_comes_behind_a_head_that_has_left(serve, tmp_path):
+    """It has not said that no more is answered."""
+    gate = str(tmp_path / "gate")
+    os.mkfifo(gate)
+    s = serve()
+    with s.connect() as c:
+        c.send(head("/sleep?flush=1&gate=" + gate))
+        assert ("connection", "close") not in c.head()[1]
+        s.send_signal(signal.SIGTERM)
+        until(lambda: refuses(s), 5 * SLOW, "a refused connection")
+        c.send(head("/hello"))
+        os.close(os.open(gate, os.O_WRONLY))
+        c.chunked_body([])
+        assert c.read().body == b"hello\n"
+        c.assert_end()
+    s.stop()
+
+
 def test_a_large_response_is_sent_to_its_end(serve):
     s = serve()
     with s.connect() as c:

@@ -1,6 +1,6 @@
 /* sleep.c - sleeps for ?ms=, or until somebody opens the FIFO ?gate= to
  * write, or computes for ?spin= ms unless its client goes, then says which
- * process it was. */
+ * process it was.  With ?flush= the head has left before. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
@@ -34,6 +34,8 @@ run(servlet *s)
 
 	if (computing != NULL)
 		return spin(s, atol(computing));
+	if (get_arg(s, "flush") != NULL)
+		rflush(s);
 	/* Not resumed on EINTR: a server that cuts sleeps short is found out. */
 	if ((gate != NULL ? close(open(gate, O_RDONLY)) : nanosleep(&t, NULL)) == -1)
 		rprintf(s, "interrupted ");
