@@ -14,17 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sanitized.h"
+
 /* Under AddressSanitizer what is not allocated is poisoned, so that reading
  * a stale pointer or beyond an allocation is reported here too. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARENA_POISONS 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define ARENA_POISONS 1
-#endif
-#ifdef ARENA_POISONS
+#ifdef ADDRESS_SANITIZED
 #include <sanitizer/asan_interface.h>
 #define ARENA_GAP 16	/* poisoned octets between two allocations */
 #else

@@ -21,6 +21,7 @@
 #include "log.h"
 #include "logs.h"
 #include "privilege.h"
+#include "sanitized.h"
 #include "signals.h"
 #include "title.h"
 #include "worker.h"
@@ -107,7 +108,7 @@ zygote_memory(size_t size)
 	if (memory == NULL)
 		return NULL;
 	memset(memory, 0, size);
-#if defined(MADV_DONTFORK) && !defined(__SANITIZE_ADDRESS__)
+#if defined(MADV_DONTFORK) && !defined(ADDRESS_SANITIZED)
 	madvise(memory, size, MADV_DONTFORK);
 #endif
 	return memory;
