@@ -1,6 +1,5 @@
 /* handover.c - see handover.h. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

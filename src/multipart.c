@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/types.h>
 
 #include "octet.h"

@@ -23,7 +23,7 @@
 
 #include "poller.h"
 
-#define KQUEUE_BATCH 256	/* events fetched at once; more are reported by the next wait */
+#define KQUEUE_BATCH 64	/* events fetched at once; more are reported by the next wait */
 
 /* Which filter a descriptor has. */
 enum watched { WATCHED_NOT, WATCHED_READ, WATCHED_WRITE };

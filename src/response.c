@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -15,7 +14,6 @@
 #include "log.h"
 #include "response.h"
 #include "response_head.h"
-
 
 int
 response_init(struct response *r)

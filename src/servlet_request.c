@@ -1,9 +1,6 @@
 /* servlet_request.c - the functions of modserver.h, as far as they are about the request's head. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "module/module.h"
 #include "servlet.h"
