@@ -7,8 +7,8 @@
 #define VARIABLES_H
 
 #include <string.h>
-#include <strings.h>
 
+#include "alike.h"
 #include "module.h"
 
 struct variable {
@@ -39,10 +39,10 @@ static const struct variable variables[] = {
 static inline int
 variables_hide(const char *field)
 {
-	return strcasecmp(field, "Proxy") == 0 ||
-	    strcasecmp(field, "Content-Type") == 0 ||
-	    strcasecmp(field, "Content-Length") == 0 ||
-	    strcasecmp(field, "Transfer-Encoding") == 0 ||
+	return texts_alike(field, "Proxy") ||
+	    texts_alike(field, "Content-Type") ||
+	    texts_alike(field, "Content-Length") ||
+	    texts_alike(field, "Transfer-Encoding") ||
 	    strchr(field, '_') != NULL;
 }
 

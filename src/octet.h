@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "module/alike.h"
+
 /* tchar: what method and field names are made of. */
 static inline bool
 octet_is_token(unsigned char c)
@@ -63,35 +65,6 @@ octet_hex(unsigned char c)
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
 	return -1;
-}
-
-static inline unsigned char
-octet_lower(unsigned char c)
-{
-	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
-/* Whether n octets, or two texts, are the same but for the case of ASCII letters.
- * strcasecmp() would ask the locale that a servlet has set, and in a Turkish one
- * "CONTENT-LENGTH" is not "Content-Length".  Looks no further than the first
- * difference. */
-static inline bool
-octets_alike(const char *a, const char *b, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (a[i] != b[i] && octet_lower((unsigned char)a[i]) != octet_lower((unsigned char)b[i]))
-			return false;
-	return true;
-}
-
-static inline bool
-texts_alike(const char *a, const char *b)
-{
-	while (*a != '\0' && octet_lower((unsigned char)*a) == octet_lower((unsigned char)*b)) {
-		a++;
-		b++;
-	}
-	return *a == *b;
 }
 
 /* Whether all n octets may stand in a field value; eight at a time. */

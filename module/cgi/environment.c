@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/alike.h"
 #include "module/variables.h"
 #include "program.h"
 
@@ -69,8 +70,8 @@ struct fields {
 static bool
 is_credential(const char *field)
 {
-	return strcasecmp(field, "Authorization") == 0 ||
-	    strcasecmp(field, "Proxy-Authorization") == 0;
+	return texts_alike(field, "Authorization") ||
+	    texts_alike(field, "Proxy-Authorization");
 }
 
 /* A header field as HTTP_NAME; a repeated one is joined to what is there. */

@@ -6,8 +6,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "module/alike.h"
 #include "program.h"
 
 /* What a head says beyond fields to be passed on. */
@@ -61,11 +61,11 @@ take_field(servlet *s, struct parsed *p, char *line)
 	}
 	*colon = '\0';
 	value = colon + 1 + strspn(colon + 1, " \t");
-	if (strcasecmp(line, "Status") == 0)
+	if (texts_alike(line, "Status"))
 		return take_status(s, p, value);
-	if (strcasecmp(line, "Location") == 0)
+	if (texts_alike(line, "Location"))
 		p->location = value;
-	else if (strcasecmp(line, "Content-Type") == 0)
+	else if (texts_alike(line, "Content-Type"))
 		set_header(s, line, value);
 	else
 		add_header(s, line, value);

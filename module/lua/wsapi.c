@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/alike.h"
 #include "module/variables.h"
 #include "program.h"
 
@@ -347,7 +348,7 @@ set_headers(lua_State *L, servlet *s, int headers)
 	lua_pushnil(L);
 	while (lua_next(L, headers) != 0) {
 		set_one_header(L, s);
-		if (strcasecmp(lua_tostring(L, -2), "Content-Length") == 0) {
+		if (texts_alike(lua_tostring(L, -2), "Content-Length")) {
 			lua_pushvalue(L, -1);
 			if (lua_tostring(L, -1) != NULL)
 				length = atoll(lua_tostring(L, -1));

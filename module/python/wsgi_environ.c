@@ -9,8 +9,8 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "module/alike.h"
 #include "wsgi.h"
 
 #define FIELDS 128		/* header fields whose objects are kept; a power of two */
@@ -105,15 +105,15 @@ set_number(PyObject *environ, struct variable *v, long long number)
 static enum field_kind
 field_kind(const char *name)
 {
-	if (strcasecmp(name, "Content-Type") == 0)
+	if (texts_alike(name, "Content-Type"))
 		return FIELD_TYPE;
 	/* The body has been decoded, so its length is known and its coding gone. */
-	if (strcasecmp(name, "Content-Length") == 0 ||
-	    strcasecmp(name, "Transfer-Encoding") == 0)
+	if (texts_alike(name, "Content-Length") ||
+	    texts_alike(name, "Transfer-Encoding"))
 		return FIELD_LENGTH;
 	/* X_Real would pass for X-Real, and HTTP_PROXY is a setting of many
 	 * libraries. */
-	if (strchr(name, '_') != NULL || strcasecmp(name, "Proxy") == 0)
+	if (strchr(name, '_') != NULL || texts_alike(name, "Proxy"))
 		return FIELD_HIDDEN;
 	return FIELD_PLAIN;
 }

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "module/alike.h"
 #include "wsgi.h"
 
 #define TOKEN "!#$%&'*+-.^_`|~0123456789" \
@@ -74,7 +74,7 @@ is_hop_by_hop(const char *name, size_t length)
 	    "Proxy-Authorization" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strlen(names[i]) == length && strcasecmp(name, names[i]) == 0)
+		if (strlen(names[i]) == length && texts_alike(name, names[i]))
 			return 1;
 	return 0;
 }
@@ -124,9 +124,9 @@ add_one(servlet *s, PyObject *pair, int *has_type)
 	    check_name(PyTuple_GET_ITEM(pair, 0), name) == -1 ||
 	    (value = octets_of(PyTuple_GET_ITEM(pair, 1), name)) == NULL)
 		return -1;
-	if (strcasecmp(name, "Content-Length") == 0 && declare(value) == -1)
+	if (texts_alike(name, "Content-Length") && declare(value) == -1)
 		return -1;
-	*has_type |= strcasecmp(name, "Content-Type") == 0;
+	*has_type |= texts_alike(name, "Content-Type");
 	add_header(s, name, value);
 	return 0;
 }

@@ -3,9 +3,9 @@
  */
 #include <fcntl.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
+#include "module/alike.h"
 #include "rack.h"
 
 /* What is between an application and us: its body may be in chunks already,
@@ -35,10 +35,10 @@ give(struct exchange *x, VALUE name, VALUE value)
 
 	if (n == NULL || v == NULL) {
 		rlog(x->s, "header refused: %s has NUL in it", RSTRING_PTR(name));
-	} else if (strcasecmp(n, "Transfer-Encoding") == 0) {
-		x->is_chunked = strcasecmp(v, "chunked") == 0;
+	} else if (texts_alike(n, "Transfer-Encoding")) {
+		x->is_chunked = texts_alike(v, "chunked");
 	} else {
-		x->has_length = x->has_length || strcasecmp(n, "Content-Length") == 0;
+		x->has_length = x->has_length || texts_alike(n, "Content-Length");
 		add_header(x->s, n, v);
 	}
 }
@@ -72,7 +72,7 @@ give_header(VALUE name, VALUE value, VALUE argument)
 
 	name = rb_obj_as_string(name);
 	/* Words for the server, not for the client. */
-	if (RSTRING_LEN(name) > 5 && strncasecmp(RSTRING_PTR(name), "rack.", 5) == 0)
+	if (RSTRING_LEN(name) > 5 && octets_alike(RSTRING_PTR(name), "rack.", 5))
 		return ST_CONTINUE;
 	if (RB_TYPE_P(value, T_ARRAY)) {
 		for (long i = 0; i < RARRAY_LEN(value); i++)

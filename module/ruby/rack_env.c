@@ -7,8 +7,8 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "module/alike.h"
 #include "rack.h"
 
 #define FIELDS_MAX 128	/* in one request without allocating */
@@ -90,7 +90,7 @@ field_key(const char *name)
 	for (size_t i = 0; i < length; i++)
 		at = at * 31 + ((unsigned char)name[i] | 0x20);
 	for (at %= CACHE_SIZE; cache[at].key != 0; at = (at + 1) % CACHE_SIZE)
-		if (strcasecmp(cache[at].name, name) == 0)
+		if (texts_alike(cache[at].name, name))
 			return cache[at].key;
 	key = field_key_new(name);
 	if (cached < CACHE_MOST && length < NAME_MAX_CACHED) {
@@ -164,10 +164,10 @@ set_fields(VALUE env, const struct fields *f, VALUE *seen)
 		/* One with an underscore could pass for another. */
 		if (strchr(name, '_') != NULL)
 			continue;
-		if (strcasecmp(name, "Content-Length") == 0 ||
-		    strcasecmp(name, "Transfer-Encoding") == 0)
+		if (texts_alike(name, "Content-Length") ||
+		    texts_alike(name, "Transfer-Encoding"))
 			has_body = 1;
-		else if (strcasecmp(name, "Content-Type") == 0)
+		else if (texts_alike(name, "Content-Type"))
 			set_field(env, keys[CONTENT_TYPE], value, seen, &count);
 		else
 			set_field(env, field_key(name), value, seen, &count);
