@@ -2,12 +2,14 @@
 
 import os
 import re
+import struct
 import subprocess
 
 import pytest
 
 import server as harness
 import vocabulary
+from client import head
 
 vocabulary.need_module("guile")
 
@@ -243,6 +245,37 @@ def test_signals_of_its_own(guile):
 
 def test_the_collector(guile):
     assert [guile.get("/garbage").text for _ in range(5)] == ["100000"] * 5
+
+
+WEAK = """
+(use-modules (ice-9 weak-vector) (modserver))
+
+(define weak (make-weak-vector 100 #f))
+
+(define (run s)
+  (do ((i 0 (+ i 1))) ((= i 100))
+    (if (string=? (get-method s) "GET")
+        (let ((object (make-vector 10)))
+          (weak-vector-set! weak i object)
+          (rwrite s (object-address object) "\\n"))
+        (begin
+          (when (= i 0) (gc))
+          (when (weak-vector-ref weak i) (rwrite s "kept\\n"))))))
+"""
+
+
+def test_octets_of_a_client_keep_nothing_alive(serve, tmp_path):
+    """They may look like references: the collector does not look there."""
+    (tmp_path / "weak.scm").write_text(WEAK)
+    s = serve('load_module ("module.guile", "scm")\nload_servlet ("%s/weak.scm", "/")\n'
+              'workers { max = 1 }\n' % tmp_path)
+    with s.connect() as c:
+        addresses = [int(n) for n in c.request("/").text.split()]
+        octets = struct.pack("@100P", *addresses)
+        c.send(head("/", "POST", [("Expect", "100-continue")], octets))
+        assert c.read(informational=True).status == 100
+        c.send(octets)
+        assert c.read().text.count("kept") < 50     # some for what the stack still has
 
 
 def test_derivative(guile):
