@@ -59,6 +59,37 @@ limit_bounds_what_is_between_resets(void **state)
 	arena_free(a);
 }
 
+/* First and again after what did not fit, which is as bounded as any other's. */
+static void
+room_of_the_callers_is_used(void **state)
+{
+	static _Alignas(max_align_t) char room[2 * ARENA_ROOM_MIN];
+	struct arena *a = arena_init(room, sizeof(room), 1 << 20);
+	char *p = arena_alloc(a, ARENA_ROOM_MIN / 2);
+	size_t sizes[] = { ARENA_ROOM_MIN, sizeof(room), 1 << 19, 1000 };
+
+	(void)state;
+	assert_in_range((uintptr_t)p, (uintptr_t)room, (uintptr_t)(room + sizeof(room)));
+	memset(p, 'x', ARENA_ROOM_MIN / 2);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *q = arena_alloc(a, sizes[i]);
+
+		assert_non_null(q);
+		assert_false(q < room + sizeof(room) && q + sizes[i] > room + sizeof(room));
+		memset(q, 'y', sizes[i]);
+	}
+	assert_int_equal(p[ARENA_ROOM_MIN / 2 - 1], 'x');
+	assert_null(arena_alloc(a, 1 << 19));
+	arena_reset(a);
+	assert_non_null(arena_alloc(a, 1 << 20));
+	arena_reset(a);
+	assert_non_null(arena_alloc(a, 100));
+	arena_free(a);
+	a = arena_init(room, sizeof(room), 100);
+	assert_ptr_equal(arena_alloc(a, ARENA_ROOM_MIN / 4), p);
+	arena_free(a);
+}
+
 static void
 absurd_sizes_are_refused(void **state)
 {
@@ -174,6 +205,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(allocations_are_aligned_and_apart),
 		cmocka_unit_test(limit_bounds_what_is_between_resets),
+		cmocka_unit_test(room_of_the_callers_is_used),
 		cmocka_unit_test(absurd_sizes_are_refused),
 		cmocka_unit_test(tiny_limit_works),
 		cmocka_unit_test(copy_ends_with_nul),
