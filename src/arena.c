@@ -4,6 +4,9 @@
  * Blocks in a list, the newest first; allocation moves a pointer through
  * the newest one.  A reset keeps the largest block of reasonable size, so
  * that after a few requests a steady load fits the one block it has.
+ *
+ * Under AddressSanitizer what is not allocated is poisoned, so that reading
+ * a stale pointer or beyond an allocation is reported here too.
  */
 #include "arena.h"
 
@@ -15,17 +18,6 @@
 #include <string.h>
 
 #include "sanitized.h"
-
-/* Under AddressSanitizer what is not allocated is poisoned, so that reading
- * a stale pointer or beyond an allocation is reported here too. */
-#ifdef ADDRESS_SANITIZED
-#include <sanitizer/asan_interface.h>
-#define ARENA_GAP 16	/* poisoned octets between two allocations */
-#else
-#define ARENA_GAP 0
-#define ASAN_POISON_MEMORY_REGION(at, n)	((void)(at), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(at, n)	((void)(at), (void)(n))
-#endif
 
 #define ARENA_ALIGN 16
 #define ARENA_BLOCK_MIN (16 * 1024)	/* the first block that is allocated */
@@ -183,11 +175,11 @@ arena_alloc(struct arena *a, size_t n)
 	room = (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	if (room > a->left)
 		goto full;
-	if (room + ARENA_GAP > (size_t)(a->end - a->at) && arena_grow(a, room + ARENA_GAP) == -1)
+	if (room + SANITIZED_GAP > (size_t)(a->end - a->at) && arena_grow(a, room + SANITIZED_GAP) == -1)
 		return NULL;
 	a->left -= room;
 	p = a->at;
-	a->at += room + ARENA_GAP;
+	a->at += room + SANITIZED_GAP;
 	ASAN_UNPOISON_MEMORY_REGION(p, n);
 	return p;
 full:

@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "request.h"
+#include "sanitized.h"
 
 #define POOL_MAX 64		/* requests kept for the next ones */
 
@@ -34,11 +35,12 @@ request_make(struct request_pool *pool, size_t headers)
 {
 	size_t size = sizeof(struct request) + headers * sizeof(struct field);
 	/* In one with the buffer: a short request writes to two pages at most. */
-	struct request *r = malloc(size + REQUEST_BUFFER);
+	struct request *r = malloc(size + SANITIZED_GAP + REQUEST_BUFFER);
 
 	if (r == NULL)
 		return NULL;
-	r->buffer = (char *)r + size;
+	ASAN_POISON_MEMORY_REGION((char *)r + size, SANITIZED_GAP);
+	r->buffer = (char *)r + size + SANITIZED_GAP;
 	r->size = REQUEST_BUFFER;
 	spool_init(&r->body, REQUEST_BODY_MEMORY);
 	r->body.spares = &pool->spares;

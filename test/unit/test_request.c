@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "request.h"
+#include "sanitized.h"
 
 #define HEAD_MAX 30000
 #define BODY_MAX 200000
@@ -245,6 +246,22 @@ some_are_kept_for_the_next_ones(void **state)
 	end(&pool, r[0]);
 }
 
+#ifdef ADDRESS_SANITIZED
+static void
+a_field_too_many_is_reported(void **state)
+{
+	struct request_pool pool;
+	struct request *r = begin(&pool);
+
+	(void)state;
+	assert_false(__asan_address_is_poisoned(&r->fields[limits.headers - 1]));
+	assert_true(__asan_address_is_poisoned(&r->fields[limits.headers]));
+	assert_true(__asan_address_is_poisoned(r->buffer - 1));
+	assert_false(__asan_address_is_poisoned(r->buffer));
+	end(&pool, r);
+}
+#endif
+
 int
 main(void)
 {
@@ -255,6 +272,9 @@ main(void)
 		cmocka_unit_test(what_is_behind_is_kept),
 		cmocka_unit_test(a_body_that_cannot_be_stored),
 		cmocka_unit_test(some_are_kept_for_the_next_ones),
+#ifdef ADDRESS_SANITIZED
+		cmocka_unit_test(a_field_too_many_is_reported),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
