@@ -292,10 +292,16 @@ int
 program_open(struct program *p, char *error)
 {
 	struct signals_saved before;
+	pid_t self = getpid();
 
 	error[0] = '\0';
 	signals_save(&before);
 	p->handle = p->module->open(&p->servlet->servlet, error);
+	/* What it has forked comes back as well, and must not go on as one of us. */
+	if (getpid() != self) {
+		fflush(NULL);
+		_exit(p->handle == NULL);
+	}
 	/* What is loaded before fork leaves nothing behind; a runtime that is
 	 * loaded after may need its handlers for its own faults. */
 	signals_restore(&before, p->handle != NULL && p->place == MODULE_IN_WORKER &&

@@ -61,3 +61,9 @@ def test_a_child_that_comes_back(serve):
         for back, status in ("0", "0\n"), ("-1", "1\n"):
             assert c.request("/child?back=" + back).text == status
     assert s.get("/hello").status == 200
+
+
+def test_a_child_that_comes_back_from_loading(serve):
+    """It is no second zygote."""
+    s = serve(text(route("child")), env={"CHILD": "1"})
+    assert s.get("/child?load=").text == "0\n"
