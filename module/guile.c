@@ -60,17 +60,6 @@ start(void *unused)
 	return &load_servlet;
 }
 
-/* Whether the collector is to look for references in an object's static memory: not
- * in the server's own (the program's, which has no name), for it has none, but much
- * room for what clients send. */
-static int
-has_references(const char *object, void *memory, size_t size)
-{
-	(void)memory;
-	(void)size;
-	return object[0] != '\0';
-}
-
 static int
 module_start(const struct module_option *options, size_t count, char *error)
 {
@@ -80,7 +69,6 @@ module_start(const struct module_option *options, size_t count, char *error)
 		return -1;
 	}
 	GC_set_markers_count(1);
-	GC_register_has_static_roots_callback(has_references);
 	scm_set_automatic_finalization_enabled(0);
 	scm_init_guile();
 	if (scm_c_with_continuation_barrier(start, NULL) == NULL) {

@@ -320,7 +320,7 @@ handover_receive(int fd, struct loop *l, uint64_t *sent_ns)
 		char room[CMSG_SPACE(HANDOVER_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = { .iov_base = l->scratch, .iov_len = sizeof(l->scratch) };
+	struct iovec iov = { .iov_base = l->scratch, .iov_len = LOOP_SCRATCH };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.room, .msg_controllen = sizeof(control.room) };
 	struct cmsghdr *rights;

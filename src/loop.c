@@ -1,6 +1,6 @@
 /* loop.c - see loop.h. */
 #include <limits.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -14,7 +14,7 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 {
 	const struct config_timeouts *t = &config->timeouts;
 
-	memset(l, 0, offsetof(struct loop, scratch));
+	memset(l, 0, sizeof(*l));
 	l->config = config;
 	l->requests.limits = &config->limits;
 	l->deadlines[DEADLINE_HEAD].duration_ms = t->head;
@@ -23,8 +23,12 @@ loop_prepare(struct loop *l, const struct config *config, bool access_log)
 	l->deadlines[DEADLINE_WRITE].duration_ms = t->write;
 	l->deadlines[DEADLINE_LINGER].duration_ms = LINGER_MS;
 	l->scratch_size = LOOP_PIECE + config->limits.head_bytes;
+	/* Pages that nothing comes to cost nothing. */
+	l->scratch = malloc(LOOP_SCRATCH);
 	l->poller = poller_init(l->poller_room);
-	return l->poller == NULL ? -1 : access_lines_prepare(&l->access, access_log);
+	if (l->scratch == NULL || l->poller == NULL)
+		return -1;
+	return access_lines_prepare(&l->access, access_log);
 }
 
 int

@@ -68,9 +68,9 @@ struct loop {
 	uint32_t count;			/* of connections */
 	struct deadline_queue deadlines[DEADLINE_COUNT];
 	struct access_lines access;
+	char *scratch;			/* octets being received, LOOP_SCRATCH at most.  Not static:
+					 * libgc (Guile) looks for pointers in whatever is */
 	size_t scratch_size;		/* of it, for bodies */
-	char scratch[LOOP_SCRATCH];	/* octets being received; last, for pages that
-					 * nothing comes to cost nothing */
 };
 
 /* Allocates what may be allocated before the worker is forked.  0, or -1 and errno. */

@@ -79,7 +79,7 @@ struct worker {
 	struct processor_use use;
 	struct connection connections[WORKER_CONNECTIONS];
 	_Alignas(max_align_t) char arena_room[WORKER_ARENA];	/* enough for most requests */
-	struct loop loop;		/* last: it is large */
+	struct loop loop;
 };
 
 /* In the zygote, once: makes what every worker needs and may be made before fork,

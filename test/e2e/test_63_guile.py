@@ -265,7 +265,7 @@ WEAK = """
 
 
 def test_octets_of_a_client_keep_nothing_alive(serve, tmp_path):
-    """They may look like references: the collector does not look there."""
+    """They may look like references: they are not where the collector looks for some."""
     (tmp_path / "weak.scm").write_text(WEAK)
     s = serve('load_module ("module.guile", "scm")\nload_servlet ("%s/weak.scm", "/")\n'
               'workers { max = 1 }\n' % tmp_path)
