@@ -320,8 +320,12 @@ handover_receive(int fd, struct loop *l, uint64_t *sent_ns)
 		char room[CMSG_SPACE(HANDOVER_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = { .iov_base = l->scratch, .iov_len = LOOP_SCRATCH };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
+	/* Most are short: then a new worker has no page to write to for them. */
+	struct iovec iov[2] = {
+		{ .iov_base = l->note, .iov_len = LOOP_NOTE },
+		{ .iov_base = l->scratch + LOOP_NOTE, .iov_len = LOOP_SCRATCH - LOOP_NOTE },
+	};
+	struct msghdr h = { .msg_iov = iov, .msg_iovlen = 2,
 		.msg_control = control.room, .msg_controllen = sizeof(control.room) };
 	struct cmsghdr *rights;
 	int fds[HANDOVER_FDS_MAX], fd_count;
@@ -341,5 +345,8 @@ handover_receive(int fd, struct loop *l, uint64_t *sent_ns)
 	}
 	fd_count = (int)((rights->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 	memcpy(fds, CMSG_DATA(rights), (size_t)fd_count * sizeof(int));
+	if (n <= LOOP_NOTE)
+		return unpack(l, l->note, (size_t)n, fds, fd_count, sent_ns);
+	memcpy(l->scratch, l->note, LOOP_NOTE);
 	return unpack(l, l->scratch, (size_t)n, fds, fd_count, sent_ns);
 }

@@ -46,6 +46,7 @@ struct deadline_queue {
 /* Holds any handed-over connection, also of a generation whose limits.head was larger. */
 #define LOOP_PIECE (256 * 1024)
 #define LOOP_SCRATCH (LOOP_PIECE + CONFIG_HEAD_MAX)
+#define LOOP_NOTE 640
 
 struct loop {
 	_Alignas(max_align_t) char poller_room[POLLER_ROOM];
@@ -71,6 +72,7 @@ struct loop {
 	char *scratch;			/* octets being received, LOOP_SCRATCH at most.  Not static:
 					 * libgc (Guile) looks for pointers in whatever is */
 	size_t scratch_size;		/* of it, for bodies */
+	char note[LOOP_NOTE];		/* a short message; last, for the page ends about here */
 };
 
 /* Allocates what may be allocated before the worker is forked.  0, or -1 and errno. */
