@@ -122,6 +122,8 @@ def refuses(s):
     try:
         Client(s.address, 5).close()
         return False
+    except ConnectionResetError:    # while the listener was being closed
+        return False
     except ConnectionRefusedError:
         return True
 
