@@ -12,7 +12,7 @@
 
 struct arena;
 
-#define ARENA_ROOM_MIN 256
+#define ARENA_ROOM_MIN 256	/* octets */
 
 /* max_bytes bounds all that is allocated between two resets.  NULL if out of memory. */
 struct arena *arena_new(size_t max_bytes);

@@ -72,7 +72,7 @@ connection_set_remote(struct connection *c, const struct sockaddr *address)
 }
 
 uint16_t
-connection_get_local(const struct connection *c, char text[CONNECTION_REMOTE_MAX])
+connection_get_local(const struct connection *c, char text[ADDRESS_TEXT_MAX])
 {
 	struct sockaddr_storage address = { .ss_family = AF_UNIX };
 	socklen_t length = sizeof(address);

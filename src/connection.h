@@ -34,8 +34,6 @@ enum connection_state {
  * a large one over a slow line ends and a dribbled one does not last. */
 #define PROGRESS_STEP 65536
 
-#define CONNECTION_REMOTE_MAX ADDRESS_TEXT_MAX
-
 struct connection {
 	enum source source;	/* SOURCE_CONNECTION; first, see loop.h */
 	int fd;			/* -1 once closed */
@@ -46,7 +44,7 @@ struct connection {
 	bool refused;		/* the response is a refusal: the client may be sending still */
 	bool ends_by_close;	/* the response: until it has left, closing resets */
 	uint16_t remote_port;
-	char remote[CONNECTION_REMOTE_MAX];
+	char remote[ADDRESS_TEXT_MAX];
 	uint32_t progress;	/* 64 KiB steps of the body or the response so far */
 	long long moved;	/* octets of the response drained */
 	uint64_t expires_ms;
@@ -74,7 +72,7 @@ struct sockaddr;
 void connection_set_remote(struct connection *c, const struct sockaddr *address);
 
 /* Asks the system for our own address, as text; "unix" for a unix socket.  Returns its port. */
-uint16_t connection_get_local(const struct connection *c, char text[CONNECTION_REMOTE_MAX]);
+uint16_t connection_get_local(const struct connection *c, char text[ADDRESS_TEXT_MAX]);
 
 /* The socket is ready. */
 enum connection_next connection_event(struct loop *l, struct connection *c, unsigned events);

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "address.h"
 #include "forwarded.h"
 #include "octet.h"
 
@@ -53,24 +54,22 @@ cursor_previous(struct cursor *c, struct forwarded_value *element)
 static bool
 parse_address(const char *text, struct forwarded_client *out)
 {
-	unsigned char v4[4];
-	struct in6_addr v6;
+	union address a = { .any = { .sa_family = AF_INET } };
 
-	if (inet_pton(AF_INET, text, v4) == 1)
-		return inet_ntop(AF_INET, v4, out->address, sizeof(out->address)) != NULL;
-	if (inet_pton(AF_INET6, text, &v6) != 1)
-		return false;
-	if (IN6_IS_ADDR_V4MAPPED(&v6))
-		return inet_ntop(AF_INET, &v6.s6_addr[12], out->address,
-		    sizeof(out->address)) != NULL;
-	return inet_ntop(AF_INET6, &v6, out->address, sizeof(out->address)) != NULL;
+	if (inet_pton(AF_INET, text, &a.in.sin_addr) != 1) {
+		a.any.sa_family = AF_INET6;
+		if (inet_pton(AF_INET6, text, &a.in6.sin6_addr) != 1)
+			return false;
+	}
+	(void)address_text(&a.any, out->address);
+	return true;
 }
 
 /* "192.0.2.7", "192.0.2.7:80", "2001:db8::7", "[2001:db8::7]", "[2001:db8::7]:80". */
 static bool
 parse_element(const struct forwarded_value *element, struct forwarded_client *out)
 {
-	char text[FORWARDED_ADDRESS_MAX + 8], *host = text, *port = NULL;
+	char text[ADDRESS_TEXT_MAX + 8], *host = text, *port = NULL;
 	long number = 0;
 
 	if (element->length >= sizeof(text))

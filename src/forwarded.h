@@ -15,9 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "address.h"
 #include "config.h"
-
-#define FORWARDED_ADDRESS_MAX 46
 
 /* The value of a header field. */
 struct forwarded_value {
@@ -32,7 +31,7 @@ struct forwarded_list {
 };
 
 struct forwarded_client {
-	char address[FORWARDED_ADDRESS_MAX];
+	char address[ADDRESS_TEXT_MAX];
 	uint16_t port;		/* 0: not known */
 	bool https;
 };

@@ -16,7 +16,7 @@ struct message {
 	uint8_t state, deadline;
 	bool keep_alive, refused, ends_by_close;
 	uint16_t remote_port;
-	char remote[CONNECTION_REMOTE_MAX];
+	char remote[ADDRESS_TEXT_MAX];
 	uint32_t progress;
 	long long moved;
 

@@ -43,8 +43,10 @@ struct deadline_queue {
 	uint32_t duration_ms;	/* 0: no limit */
 };
 
-/* Holds any handed-over connection, also of a generation whose limits.head was larger. */
-#define LOOP_PIECE (256 * 1024)
+#define LOOP_PIECE (256 * 1024)	/* octets of a body received at once, beside limits.head */
+
+/* Holds any handed-over connection, also of a generation whose limits.head was larger;
+ * and most of them, with a request as most are. */
 #define LOOP_SCRATCH (LOOP_PIECE + CONFIG_HEAD_MAX)
 #define LOOP_NOTE 640
 

@@ -117,7 +117,7 @@ get_remote_port(servlet *s)
 static void
 servlet_local_address(servlet *s)
 {
-	char text[CONNECTION_REMOTE_MAX];
+	char text[ADDRESS_TEXT_MAX];
 	const char *host = text;
 
 	s->port = connection_get_local(s->connection, text);
@@ -176,7 +176,7 @@ get_server_port(servlet *s)
 const char *
 module_server_addr(servlet *s)
 {
-	char *text = arena_alloc(s->arena, CONNECTION_REMOTE_MAX);
+	char *text = arena_alloc(s->arena, ADDRESS_TEXT_MAX);
 
 	if (text == NULL)
 		return "";
@@ -187,7 +187,7 @@ module_server_addr(servlet *s)
 int
 module_server_port(servlet *s)
 {
-	char text[CONNECTION_REMOTE_MAX];
+	char text[ADDRESS_TEXT_MAX];
 
 	return connection_get_local(s->connection, text);
 }

@@ -53,7 +53,7 @@ enum worker_sharing { SHARING_UNKNOWN, SHARING_NO, SHARING_YES };
  * which costs more than many a request. */
 #define WORKER_CONNECTIONS 3
 
-#define WORKER_ARENA 512
+#define WORKER_ARENA 512	/* octets: enough for most requests */
 
 /* What a new worker writes to first stands together: each page of it costs a fault. */
 struct worker {
@@ -78,7 +78,7 @@ struct worker {
 	uint32_t processors;
 	struct processor_use use;
 	struct connection connections[WORKER_CONNECTIONS];
-	_Alignas(max_align_t) char arena_room[WORKER_ARENA];	/* enough for most requests */
+	_Alignas(max_align_t) char arena_room[WORKER_ARENA];
 	struct loop loop;
 };
 
