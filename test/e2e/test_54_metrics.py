@@ -357,8 +357,18 @@ def test_what_the_process_has(metrics):
     s.reload()
     until(lambda: len(s.processes("zygote")) == 1, 20 * SLOW, "the end of the old generation")
     pid = metrics_pid(s)
-    links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
-    assert len([link for link in links if link.startswith("socket:")]) == 2, links
+
+    def opened():
+        directory = "/proc/%d/fd/" % pid
+        try:
+            return [os.readlink(directory + fd) for fd in os.listdir(directory)]
+        except FileNotFoundError:   # closed in between
+            return []
+
+    # One more until the former process has gone.
+    until(lambda: len([link for link in opened() if link.startswith("socket:")]) == 2, 5 * SLOW,
+          "having two sockets")
+    links = opened()
     assert not [link for link in links if "access.log" in link]
     if user:
         with open("/proc/%d/status" % pid) as f:
